@@ -1,0 +1,68 @@
+//! What a control plane does to the machines under it.
+//!
+//! The engine's world implements this for the simulation; a world of Linux network namespaces can
+//! do so later. Calls return at once and take effect in order, at the present instant.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use futures::future::BoxFuture;
+use squall_host::{Launch, Loaded};
+
+/// One machine (a container with its own network namespace).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeId(pub u32);
+
+/// What a machine is made with.
+#[derive(Clone, Debug)]
+pub struct NodeSpec {
+    /// Host name, and the name in traces and reports.
+    pub name: String,
+    /// Its address.
+    pub address: Ipv4Addr,
+    /// Cores that it may use; `None` for all.
+    pub cpu_limit: Option<f64>,
+}
+
+/// A signal to a machine's process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// SIGTERM: stop gracefully.
+    Terminate,
+    /// SIGKILL.
+    Kill,
+    /// SIGSTOP: the process does nothing, its kernel still answers.
+    Stop,
+    /// SIGCONT.
+    Continue,
+}
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// By itself with this status; 0 is success.
+    Status(i32),
+    /// By SIGKILL (a shell shows 137).
+    Killed,
+}
+
+/// Machines, their processes, their network cables and the names that they know each other by.
+pub trait Machine: Send + Sync + 'static {
+    /// A new machine, powered, plugged in, with no process.
+    fn add_node(&self, spec: NodeSpec) -> NodeId;
+    /// Starts a process; the machine must have none.
+    fn start(&self, node: NodeId, program: &Loaded, launch: &Launch);
+    /// Signals the process; no effect without one.
+    fn signal(&self, node: NodeId, signal: Signal);
+    /// How the process ends, or ended last.
+    fn exit(&self, node: NodeId) -> BoxFuture<'static, Exit>;
+    /// Runs a command beside the process, as `docker exec` and probes do; its exit status.
+    fn exec(&self, node: NodeId, command: Vec<String>) -> BoxFuture<'static, i32>;
+    /// Puts the network cable in or takes it out. Without it there is silence, not an error.
+    fn plug(&self, node: NodeId, plugged: bool);
+    /// Makes `from`, as the outside sees it, lead to `to` (a published port).
+    fn publish(&self, from: SocketAddr, to: SocketAddr);
+    /// Sets what a name resolves to; an empty list takes the name away.
+    fn set_name(&self, name: &str, addresses: Vec<IpAddr>);
+    /// Tells the run's record what the control plane did.
+    fn note(&self, node: NodeId, message: String);
+}
