@@ -121,10 +121,12 @@ impl Files {
 /// A program whose input is read and found good: ready to start, again and again.
 #[derive(Clone)]
 pub struct Loaded {
-    start: Arc<dyn Fn(Host, Shutdown) -> BoxFuture<'static, Result<(), BoxError>> + Send + Sync>,
+    start: Arc<Start>,
     /// What is known about it without running it.
     pub facts: Facts,
 }
+
+type Start = dyn Fn(Host, Shutdown) -> BoxFuture<'static, Result<(), BoxError>> + Send + Sync;
 
 /// Why a service ended; the source chain has the rest.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

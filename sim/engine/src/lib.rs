@@ -1,1 +1,48 @@
-//! engine.
+//! A deterministic world of machines: the only crate that knows how simulated time passes.
+//!
+//! [`run`] takes a story, an async function that adds hosts, starts processes on them and does
+//! things to them through a [`Control`]. Everything happens on one fresh thread, in an order that
+//! the seed alone decides.
+//!
+//! | module | idea |
+//! |---|---|
+//! | `engine` | the event loop |
+//! | `boundary` | virtual time and entropy at the libc boundary |
+//! | `host` | one machine: kernel, disk, process; how a runtime is driven |
+//! | `control` | what a story does to the world |
+//! | `kernel` | a host's TCP, UDP and neighbour table |
+//! | `network` | the wires: latency, jitter, loss, partitions |
+//! | `driver`, `disk` | the simulated arm of `squall-host` |
+//! | `trace`, `log` | what happened, and what processes said |
+//! | `broken`, `run` | how a testbed breaks, and the watchdog over a run |
+//!
+//! Deliberately absent: any knowledge of services, manifests, scenarios or reports.
+
+#[cfg(not(tokio_unstable))]
+compile_error!(
+    "build with --cfg tokio_unstable (see .cargo/config.toml): select! must follow the seed"
+);
+#[cfg(not(target_os = "linux"))]
+compile_error!("the engine stands on Linux's epoll and eventfd");
+
+mod boundary;
+mod broken;
+mod control;
+mod current;
+mod disk;
+mod driver;
+mod engine;
+mod host;
+mod kernel;
+mod log;
+mod network;
+mod random;
+mod run;
+mod time;
+mod trace;
+
+pub use broken::Broken;
+pub use control::{Control, Exit, HostId, HostSpec};
+pub use log::{Line, Stream};
+pub use network::Link;
+pub use run::{Config, Outcome, run};

@@ -1,0 +1,260 @@
+//! What a story does to the world: a handle that any simulated task may hold.
+//!
+//! Calls return at once; they take effect in order, at the present instant, as soon as the task
+//! that made them has come to rest.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use squall_host::launch::BoxError;
+use squall_host::{Host, Shutdown};
+use tokio::sync::oneshot;
+
+use crate::boundary;
+use crate::network::Link;
+
+/// One host of the world; 0 is the story's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct HostId(pub u32);
+
+/// What a host is made with.
+#[derive(Clone, Debug)]
+pub struct HostSpec {
+    /// Its name, in traces and for `gethostname`.
+    pub name: String,
+    /// Its addresses; loopback is implied.
+    pub addresses: Vec<IpAddr>,
+    /// Whom it asks for names, as in `/etc/resolv.conf`.
+    pub nameservers: Vec<SocketAddr>,
+}
+
+/// How a process ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Its main task returned; the text is its error with all causes.
+    Returned(Result<(), String>),
+    /// It was killed, or its host lost power.
+    Killed,
+}
+
+pub(crate) type Main =
+    Box<dyn FnOnce(Host, Shutdown) -> BoxFuture<'static, Result<(), BoxError>> + Send>;
+pub(crate) type Beside = Box<dyn FnOnce(Host) -> BoxFuture<'static, ()> + Send>;
+
+pub(crate) enum Command {
+    AddHost(HostId, HostSpec),
+    Start(HostId, Main),
+    Beside(HostId, Beside),
+    Terminate(HostId),
+    Kill(HostId),
+    Pause(HostId),
+    Resume(HostId),
+    PowerOff(HostId),
+    PowerOn(HostId),
+    Unplug(HostId),
+    Plug(HostId),
+    Route(HostId, SocketAddr, Option<SocketAddr>),
+    SetLink(HostId, HostId, Link),
+    Reset(HostId, HostId),
+    AwaitExit(HostId, oneshot::Sender<Exit>),
+    Ended {
+        host: HostId,
+        incarnation: u64,
+        result: Result<(), String>,
+    },
+    StoryEnded,
+}
+
+#[derive(Default)]
+pub(crate) struct Queue {
+    commands: VecDeque<Command>,
+    hosts: u32,
+}
+
+/// The handle. Clones act on the same world.
+#[derive(Clone, Default)]
+pub struct Control {
+    queue: Arc<Mutex<Queue>>,
+    start_ns: u64,
+}
+
+impl Control {
+    pub(crate) fn new(start_ns: u64) -> Self {
+        Self {
+            queue: Arc::default(),
+            start_ns,
+        }
+    }
+
+    /// Virtual time since the start of the run.
+    pub fn now(&self) -> Duration {
+        Duration::from_nanos(boundary::now_ns().saturating_sub(self.start_ns))
+    }
+
+    /// A new host: powered, plugged in, without a process.
+    pub fn add_host(&self, spec: HostSpec) -> HostId {
+        let mut queue = self.lock();
+        queue.hosts += 1;
+        let id = HostId(queue.hosts);
+        queue.commands.push_back(Command::AddHost(id, spec));
+        id
+    }
+
+    /// Starts a process on a host that has none.
+    pub fn start(
+        &self,
+        host: HostId,
+        main: impl FnOnce(Host, Shutdown) -> BoxFuture<'static, Result<(), BoxError>> + Send + 'static,
+    ) {
+        self.push(Command::Start(host, Box::new(main)));
+    }
+
+    /// Runs something beside a host's process, as `docker exec` does; `None` if the host has no
+    /// process or loses it meanwhile.
+    pub fn run_beside<T: Send + 'static>(
+        &self,
+        host: HostId,
+        task: impl FnOnce(Host) -> BoxFuture<'static, T> + Send + 'static,
+    ) -> BoxFuture<'static, Option<T>> {
+        let (sender, receiver) = oneshot::channel();
+        let beside = move |host: Host| -> BoxFuture<'static, ()> {
+            Box::pin(async move {
+                // Whoever asked may have stopped waiting.
+                let _ = sender.send(task(host).await);
+            })
+        };
+        self.push(Command::Beside(host, Box::new(beside)));
+        Box::pin(async move { receiver.await.ok() })
+    }
+
+    /// SIGTERM: asks the process to stop.
+    pub fn terminate(&self, host: HostId) {
+        self.push(Command::Terminate(host));
+    }
+
+    /// SIGKILL: the process is gone; its kernel closes what it had open, with FIN or RST.
+    pub fn kill(&self, host: HostId) {
+        self.push(Command::Kill(host));
+    }
+
+    /// SIGSTOP: the process does nothing; its kernel still answers.
+    pub fn pause(&self, host: HostId) {
+        self.push(Command::Pause(host));
+    }
+
+    /// SIGCONT.
+    pub fn resume(&self, host: HostId) {
+        self.push(Command::Resume(host));
+    }
+
+    /// The machine dies: silence, and what was not synced is lost.
+    pub fn power_off(&self, host: HostId) {
+        self.push(Command::PowerOff(host));
+    }
+
+    /// The machine is back, without a process and without memory of its connections.
+    pub fn power_on(&self, host: HostId) {
+        self.push(Command::PowerOn(host));
+    }
+
+    /// Takes the network cable out: silence.
+    pub fn unplug(&self, host: HostId) {
+        self.push(Command::Unplug(host));
+    }
+
+    /// Puts the network cable back in.
+    pub fn plug(&self, host: HostId) {
+        self.push(Command::Plug(host));
+    }
+
+    /// Makes `from`, as processes on `host` ask for it, lead to `to`; `None` takes it away.
+    pub fn route(&self, host: HostId, from: SocketAddr, to: Option<SocketAddr>) {
+        self.push(Command::Route(host, from, to));
+    }
+
+    /// Sets how packets travel from one host to another, in this direction, from now on. What is
+    /// under way stays as it was sent.
+    pub fn set_link(&self, from: HostId, to: HostId, link: Link) {
+        self.push(Command::SetLink(from, to, link));
+    }
+
+    /// Resets every TCP connection between two hosts, at both ends.
+    pub fn reset_connections(&self, one: HostId, other: HostId) {
+        self.push(Command::Reset(one, other));
+    }
+
+    /// How the host's process ends; at once, how it ended last, if it has none now.
+    pub fn exit(&self, host: HostId) -> BoxFuture<'static, Exit> {
+        let (sender, receiver) = oneshot::channel();
+        self.push(Command::AwaitExit(host, sender));
+        // The engine answers every question before it ends.
+        Box::pin(async move { receiver.await.unwrap_or(Exit::Killed) })
+    }
+
+    pub(crate) fn push(&self, command: Command) {
+        self.lock().commands.push_back(command);
+    }
+
+    pub(crate) fn pop(&self) -> Option<Command> {
+        self.lock().commands.pop_front()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Display for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AddHost(_, spec) => write!(f, "add host {} {:?}", spec.name, spec.addresses),
+            Self::Start(..) => write!(f, "start"),
+            Self::Beside(..) => write!(f, "run beside"),
+            Self::Terminate(_) => write!(f, "terminate"),
+            Self::Kill(_) => write!(f, "kill"),
+            Self::Pause(_) => write!(f, "pause"),
+            Self::Resume(_) => write!(f, "resume"),
+            Self::PowerOff(_) => write!(f, "power off"),
+            Self::PowerOn(_) => write!(f, "power on"),
+            Self::Unplug(_) => write!(f, "unplug"),
+            Self::Plug(_) => write!(f, "plug"),
+            Self::Route(_, from, Some(to)) => write!(f, "route {from} to {to}"),
+            Self::Route(_, from, None) => write!(f, "unroute {from}"),
+            Self::SetLink(from, to, link) => write!(f, "link {} > {} {link:?}", from.0, to.0),
+            Self::Reset(one, other) => write!(f, "reset connections {} - {}", one.0, other.0),
+            Self::AwaitExit(..) => write!(f, "await exit"),
+            Self::Ended { result: Ok(()), .. } => write!(f, "process ended"),
+            Self::Ended {
+                result: Err(error), ..
+            } => write!(f, "process failed: {error}"),
+            Self::StoryEnded => write!(f, "story ended"),
+        }
+    }
+}
+
+impl Command {
+    /// The host that it is about; the story's for those about the whole world.
+    pub(crate) fn host(&self) -> HostId {
+        match self {
+            Self::AddHost(host, _)
+            | Self::Start(host, _)
+            | Self::Beside(host, _)
+            | Self::Terminate(host)
+            | Self::Kill(host)
+            | Self::Pause(host)
+            | Self::Resume(host)
+            | Self::PowerOff(host)
+            | Self::PowerOn(host)
+            | Self::Unplug(host)
+            | Self::Plug(host)
+            | Self::Route(host, ..)
+            | Self::AwaitExit(host, _)
+            | Self::Ended { host, .. } => *host,
+            Self::SetLink(..) | Self::Reset(..) | Self::StoryEnded => HostId(0),
+        }
+    }
+}

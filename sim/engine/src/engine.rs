@@ -1,0 +1,583 @@
+//! The event loop.
+//!
+//! Pop the earliest event, set the clock, run the one host that it concerns until its runtime parks,
+//! collect the packets that it sent, note its next timer. Idle time costs nothing.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+use std::hash::{BuildHasherDefault, DefaultHasher};
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures::future::BoxFuture;
+use slab::Slab;
+
+use crate::broken::{self, Broken};
+use crate::control::{Command, Control, Exit, HostId, HostSpec};
+use crate::driver::lock;
+use crate::host::{Machine, Process};
+use crate::kernel::Timer;
+use crate::kernel::packet::{Body, Packet};
+use crate::log::{self, SharedLines};
+use crate::network::{Fate, Network};
+use crate::random::Random;
+use crate::time::MS;
+use crate::trace::{Kind, Trace};
+use crate::{boundary, current};
+
+/// Events at one instant; more is a run that goes round in circles.
+const EVENTS_AT_ONE_INSTANT_MAX: u64 = 1_000_000;
+/// Hosts of a world.
+const HOSTS_MAX: usize = 65_536;
+
+/// The story's own host.
+pub(crate) const STORY: HostId = HostId(0);
+
+enum Happening {
+    Wake(HostId),
+    Deliver(HostId, Packet),
+    Timer(HostId, Timer),
+}
+
+/// What the watchdog looks at from its own thread.
+#[derive(Debug, Default)]
+pub(crate) struct Progress {
+    pub(crate) events: AtomicU64,
+    pub(crate) now_ns: AtomicU64,
+    pub(crate) host: AtomicU64,
+    /// The name of each host, by its number.
+    pub(crate) names: Mutex<Vec<String>>,
+}
+
+impl Progress {
+    fn add_host(&self, name: &str) {
+        self.names
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(name.to_owned());
+    }
+
+    pub(crate) fn host_name(&self) -> String {
+        let index = self.host.load(Ordering::Relaxed) as usize;
+        let names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        names.get(index).cloned().unwrap_or_default()
+    }
+}
+
+pub(crate) struct Engine {
+    seed: u64,
+    start_ns: u64,
+    now_ns: u64,
+    virtual_limit_ns: u64,
+    /// Earliest first; then in the order in which they were scheduled.
+    queue: BinaryHeap<Reverse<(u64, u64, usize)>>,
+    happenings: Slab<Happening>,
+    next_sequence: u64,
+    hosts: Vec<Machine>,
+    by_address: HashMap<IpAddr, HostId, BuildHasherDefault<DefaultHasher>>,
+    network: Network,
+    control: Control,
+    random: Random,
+    lines: SharedLines,
+    trace: Trace,
+    progress: Arc<Progress>,
+    events: u64,
+    events_at_this_instant: u64,
+    is_story_over: bool,
+    // Reused from event to event.
+    packets: Vec<Packet>,
+    timers: Vec<(u64, Timer)>,
+    woken: Vec<u32>,
+}
+
+pub(crate) struct Parts {
+    pub(crate) seed: u64,
+    pub(crate) start_ns: u64,
+    pub(crate) virtual_limit_ns: u64,
+    pub(crate) network: Network,
+    pub(crate) control: Control,
+    pub(crate) lines: SharedLines,
+    pub(crate) trace: Trace,
+    pub(crate) progress: Arc<Progress>,
+}
+
+impl Engine {
+    pub(crate) fn new(parts: Parts) -> Self {
+        let story = HostSpec {
+            name: "story".to_owned(),
+            addresses: Vec::new(),
+            nameservers: Vec::new(),
+        };
+        parts.progress.add_host(&story.name);
+        Self {
+            seed: parts.seed,
+            start_ns: parts.start_ns,
+            now_ns: parts.start_ns,
+            virtual_limit_ns: parts.virtual_limit_ns,
+            queue: BinaryHeap::new(),
+            happenings: Slab::new(),
+            next_sequence: 0,
+            hosts: vec![Machine::new(story, 0, parts.lines.clone())],
+            by_address: HashMap::default(),
+            network: parts.network,
+            control: parts.control,
+            random: Random::new(parts.seed, "hosts"),
+            lines: parts.lines,
+            trace: parts.trace,
+            progress: parts.progress,
+            events: 0,
+            events_at_this_instant: 0,
+            is_story_over: false,
+            packets: Vec::new(),
+            timers: Vec::new(),
+            woken: Vec::new(),
+        }
+    }
+
+    pub(crate) fn events(&self) -> u64 {
+        self.events
+    }
+
+    pub(crate) fn elapsed_ns(&self) -> u64 {
+        self.now_ns - self.start_ns
+    }
+
+    pub(crate) fn trace(&mut self) -> &mut Trace {
+        &mut self.trace
+    }
+
+    pub(crate) fn host_names(&self) -> Vec<String> {
+        self.hosts.iter().map(|host| host.name.clone()).collect()
+    }
+
+    /// Runs the story, and the world with it, until the story is over.
+    pub(crate) fn run(&mut self, story: BoxFuture<'static, ()>) -> Result<(), Broken> {
+        let control = self.control.clone();
+        self.start(STORY, |process| {
+            process.spawn(async move {
+                story.await;
+                control.push(Command::StoryEnded);
+            });
+        })?;
+        while !self.is_story_over {
+            let Some(Reverse((at_ns, _, index))) = self.queue.pop() else {
+                return Err(self.broken(
+                    STORY,
+                    "the story waits for something that can no longer happen",
+                ));
+            };
+            self.advance(at_ns)?;
+            let happening = self.happenings.remove(index);
+            self.happen(happening)?;
+            self.obey()?;
+        }
+        Ok(())
+    }
+
+    /// Ends every process, so that nothing is left to run when the world is gone.
+    pub(crate) fn stop(&mut self) {
+        for index in 0..self.hosts.len() {
+            current::set(HostId(index as u32));
+            self.hosts[index].process = None;
+        }
+    }
+
+    fn advance(&mut self, at_ns: u64) -> Result<(), Broken> {
+        self.events += 1;
+        self.events_at_this_instant += 1;
+        self.progress.events.store(self.events, Ordering::Relaxed);
+        if at_ns == self.now_ns {
+            if self.events_at_this_instant > EVENTS_AT_ONE_INSTANT_MAX {
+                let what = format!(
+                    "no progress: {EVENTS_AT_ONE_INSTANT_MAX} events without virtual time passing"
+                );
+                return Err(self.broken(current::host(), &what));
+            }
+            return Ok(());
+        }
+        self.now_ns = at_ns;
+        self.events_at_this_instant = 0;
+        boundary::set_now_ns(at_ns);
+        self.progress
+            .now_ns
+            .store(at_ns - self.start_ns, Ordering::Relaxed);
+        if at_ns - self.start_ns > self.virtual_limit_ns {
+            let what = format!(
+                "no end: the story goes on after {} s of virtual time",
+                self.elapsed_ns() / 1_000 / MS
+            );
+            return Err(self.broken(STORY, &what));
+        }
+        Ok(())
+    }
+
+    fn happen(&mut self, happening: Happening) -> Result<(), Broken> {
+        match happening {
+            Happening::Wake(id) => {
+                let host = &mut self.hosts[id.0 as usize];
+                if host.wake_at_ns == Some(self.now_ns) {
+                    host.wake_at_ns = None;
+                    self.run_host(id)?;
+                }
+            }
+            Happening::Deliver(id, packet) => {
+                let host = &self.hosts[id.0 as usize];
+                if !host.is_on_the_wire() {
+                    self.trace
+                        .packet(self.now_ns, Kind::Lost, (id.0, &host.name), &packet);
+                    return Ok(());
+                }
+                self.trace
+                    .packet(self.now_ns, Kind::Deliver, (id.0, &host.name), &packet);
+                lock(&host.kernel).deliver(packet);
+                self.settle(id);
+                if !self.hosts[id.0 as usize].wakers.is_empty() {
+                    self.run_host(id)?;
+                }
+            }
+            Happening::Timer(id, timer) => {
+                let host = &self.hosts[id.0 as usize];
+                self.trace
+                    .event(self.now_ns, Kind::Timer, (id.0, &host.name), 0, &"");
+                lock(&host.kernel).on_timer(timer);
+                self.settle(id);
+                if !self.hosts[id.0 as usize].wakers.is_empty() {
+                    self.run_host(id)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs a host's process until its runtime parks.
+    fn run_host(&mut self, id: HostId) -> Result<(), Broken> {
+        let index = id.0 as usize;
+        if !self.hosts[index].is_runnable() {
+            return Ok(()); // what woke it is kept for when it runs again
+        }
+        self.trace.event(
+            self.now_ns,
+            Kind::Run,
+            (id.0, &self.hosts[index].name),
+            0,
+            &"",
+        );
+        self.progress.host.store(u64::from(id.0), Ordering::Relaxed);
+        current::set(id);
+        let host = &mut self.hosts[index];
+        let Some(process) = &host.process else {
+            return Ok(());
+        };
+        let timer_ms = process.run(&mut host.wakers);
+        self.check(id)?;
+        if let Some(ms) = timer_ms {
+            self.wake(id, self.now_ns + ms * MS);
+        }
+        self.settle(id);
+        self.note_lines();
+        self.wake_woken();
+        Ok(())
+    }
+
+    /// Fails the run for what a simulated task must not do.
+    fn check(&self, id: HostId) -> Result<(), Broken> {
+        let violation = boundary::take_violation();
+        let panic = broken::take_panic();
+        match violation.map(str::to_owned).or(panic) {
+            Some(what) => Err(self.broken(id, &what)),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes what a host's kernel has to send, to be reminded of and to wake.
+    fn settle(&mut self, id: HostId) {
+        let host = &mut self.hosts[id.0 as usize];
+        {
+            let mut kernel = lock(&host.kernel);
+            kernel.flush(&mut self.packets);
+            self.timers.append(&mut kernel.io.timers);
+            host.wakers.append(&mut kernel.io.wakers);
+        }
+        let mut timers = std::mem::take(&mut self.timers);
+        for (at_ns, timer) in timers.drain(..) {
+            self.schedule(at_ns, Happening::Timer(id, timer));
+        }
+        self.timers = timers;
+        let mut packets = std::mem::take(&mut self.packets);
+        for packet in packets.drain(..) {
+            self.send(id, packet);
+        }
+        self.packets = packets;
+    }
+
+    fn send(&mut self, from: HostId, packet: Packet) {
+        let sender = &self.hosts[from.0 as usize];
+        let target = packet.target.ip();
+        let to = match target.is_loopback() || sender.addresses.contains(&target) {
+            true => Some(from),
+            false => self
+                .by_address
+                .get(&target)
+                .copied()
+                .filter(|_| sender.is_on_the_wire()),
+        };
+        let is_arp = matches!(packet.body, Body::Arp(_));
+        let fate = to.map_or(Fate::Lost, |to| {
+            self.network.fate(from, to, is_arp, self.now_ns)
+        });
+        match (to, fate) {
+            (Some(to), Fate::Arrives { at_ns }) => {
+                self.trace
+                    .packet(self.now_ns, Kind::Send, (from.0, &sender.name), &packet);
+                self.schedule(at_ns, Happening::Deliver(to, packet));
+            }
+            _ => self
+                .trace
+                .packet(self.now_ns, Kind::Lost, (from.0, &sender.name), &packet),
+        }
+    }
+
+    /// One wake-up of a host at most is under way that is not later than the next one needed.
+    fn wake(&mut self, id: HostId, at_ns: u64) {
+        let host = &mut self.hosts[id.0 as usize];
+        if host
+            .wake_at_ns
+            .is_none_or(|under_way_ns| under_way_ns > at_ns)
+        {
+            host.wake_at_ns = Some(at_ns);
+            self.schedule(at_ns, Happening::Wake(id));
+        }
+    }
+
+    /// Hosts that another host's task woke, through a channel between them, run at this instant.
+    fn wake_woken(&mut self) {
+        boundary::take_woken(&mut self.woken);
+        let mut woken = std::mem::take(&mut self.woken);
+        for host in woken.drain(..) {
+            self.wake(HostId(host), self.now_ns);
+        }
+        self.woken = woken;
+    }
+
+    fn schedule(&mut self, at_ns: u64, happening: Happening) {
+        let index = self.happenings.insert(happening);
+        self.queue.push(Reverse((at_ns, self.next_sequence, index)));
+        self.next_sequence += 1;
+    }
+
+    fn note_lines(&mut self) {
+        let mut fresh = log::with(&self.lines, |lines| std::mem::take(&mut lines.fresh));
+        for line in fresh.drain(..) {
+            let hash = xxhash_rust::xxh3::xxh3_64(line.text.as_bytes());
+            let name = &self.hosts[line.host.0 as usize].name;
+            self.trace.event(
+                self.now_ns,
+                Kind::Log,
+                (line.host.0, name),
+                hash,
+                &line.text,
+            );
+            log::with(&self.lines, |lines| lines.keep(line));
+        }
+        log::with(&self.lines, |lines| lines.fresh = fresh);
+    }
+
+    // ---- the story's commands ----
+
+    /// Carries out what was asked for during the last event.
+    fn obey(&mut self) -> Result<(), Broken> {
+        while let Some(command) = self.control.pop() {
+            let id = command.host();
+            let name = self
+                .hosts
+                .get(id.0 as usize)
+                .map_or("", |host| host.name.as_str());
+            let hash = xxhash_rust::xxh3::xxh3_64(command.to_string().as_bytes());
+            self.trace
+                .event(self.now_ns, Kind::Command, (id.0, name), hash, &command);
+            self.carry_out(command)?;
+            self.note_lines();
+            self.wake_woken();
+        }
+        Ok(())
+    }
+
+    fn carry_out(&mut self, command: Command) -> Result<(), Broken> {
+        match command {
+            Command::AddHost(id, spec) => self.add_host(id, spec)?,
+            Command::Start(id, main) => {
+                let control = self.control.clone();
+                let handle = self.hosts[id.0 as usize].handle.clone();
+                let incarnation = self.hosts[id.0 as usize].incarnation + 1;
+                self.start(id, |process| {
+                    let shutdown = process.shutdown.clone();
+                    process.spawn(async move {
+                        let result = main(handle, shutdown).await.map_err(|error| chain(&*error));
+                        control.push(Command::Ended {
+                            host: id,
+                            incarnation,
+                            result,
+                        });
+                    });
+                })?;
+            }
+            Command::Beside(id, task) => {
+                let host = &self.hosts[id.0 as usize];
+                if let Some(process) = &host.process {
+                    let handle = host.handle.clone();
+                    process.spawn(async move { task(handle).await });
+                }
+            }
+            Command::Ended {
+                host,
+                incarnation,
+                result,
+            } => {
+                if self.hosts[host.0 as usize].incarnation == incarnation {
+                    self.end(host, &Exit::Returned(result))?;
+                }
+            }
+            Command::Terminate(id) => {
+                if let Some(process) = &self.hosts[id.0 as usize].process {
+                    process.trigger.request();
+                }
+            }
+            Command::Kill(id) => self.end(id, &Exit::Killed)?,
+            Command::Pause(id) => self.set_paused(id, true),
+            Command::Resume(id) => self.set_paused(id, false),
+            Command::PowerOff(id) => {
+                self.hosts[id.0 as usize].is_powered = false;
+                self.end(id, &Exit::Killed)?;
+                let host = &mut self.hosts[id.0 as usize];
+                lock(&host.kernel).wipe();
+                host.wakers.clear();
+                host.disk.lose_unsynced();
+            }
+            Command::PowerOn(id) => self.hosts[id.0 as usize].is_powered = true,
+            Command::Unplug(id) => self.hosts[id.0 as usize].is_plugged = false,
+            Command::Plug(id) => self.hosts[id.0 as usize].is_plugged = true,
+            Command::Route(id, from, to) => {
+                lock(&self.hosts[id.0 as usize].kernel).set_route(from, to)
+            }
+            Command::SetLink(from, to, link) => self.network.set(from, to, link),
+            Command::Reset(one, other) => {
+                self.reset(one, other)?;
+                self.reset(other, one)?;
+            }
+            Command::AwaitExit(id, sender) => {
+                let host = &mut self.hosts[id.0 as usize];
+                match (&host.process, &host.last_exit) {
+                    (None, Some(exit)) => drop(sender.send(exit.clone())),
+                    _ => host.exit_waiters.push(sender),
+                }
+            }
+            Command::StoryEnded => self.is_story_over = true,
+        }
+        Ok(())
+    }
+
+    fn add_host(&mut self, id: HostId, spec: HostSpec) -> Result<(), Broken> {
+        debug_assert_eq!(id.0 as usize, self.hosts.len(), "hosts are added in order");
+        if self.hosts.len() == HOSTS_MAX {
+            return Err(self.broken(STORY, &format!("more than {HOSTS_MAX} hosts")));
+        }
+        for address in &spec.addresses {
+            if let Some(owner) = self.by_address.insert(*address, id) {
+                let owner = self.hosts[owner.0 as usize].name.clone();
+                return Err(self.broken(
+                    STORY,
+                    &format!("{address} belongs to {owner} and to {}", spec.name),
+                ));
+            }
+        }
+        self.progress.add_host(&spec.name);
+        let random = self.random.next();
+        self.hosts
+            .push(Machine::new(spec, random, self.lines.clone()));
+        Ok(())
+    }
+
+    fn start(&mut self, id: HostId, spawn: impl FnOnce(&Process)) -> Result<(), Broken> {
+        let host = &mut self.hosts[id.0 as usize];
+        if host.process.is_some() || !host.is_powered {
+            return Err(self.broken(id, "started on a host that has a process or no power"));
+        }
+        host.incarnation += 1;
+        let process = match Process::new(self.seed, id, host.incarnation) {
+            Ok(process) => process,
+            Err(error) => return Err(self.broken(id, &format!("no runtime: {error}"))),
+        };
+        spawn(&process);
+        host.process = Some(process);
+        self.wake(id, self.now_ns);
+        Ok(())
+    }
+
+    /// The process is gone: every task is dropped, and the kernel closes its sockets.
+    fn end(&mut self, id: HostId, exit: &Exit) -> Result<(), Broken> {
+        current::set(id);
+        let host = &mut self.hosts[id.0 as usize];
+        if host.process.take().is_none() {
+            return Ok(());
+        }
+        host.wakers.clear();
+        host.set_exit(exit);
+        self.check(id)?;
+        let text = match exit {
+            Exit::Returned(Ok(())) => "status 0",
+            Exit::Returned(Err(error)) => error,
+            Exit::Killed => "killed",
+        };
+        let hash = xxhash_rust::xxh3::xxh3_64(text.as_bytes());
+        self.trace.event(
+            self.now_ns,
+            Kind::Exit,
+            (id.0, &self.hosts[id.0 as usize].name),
+            hash,
+            &text,
+        );
+        self.settle(id);
+        Ok(())
+    }
+
+    fn set_paused(&mut self, id: HostId, is_paused: bool) {
+        if let Some(process) = &mut self.hosts[id.0 as usize].process {
+            process.is_paused = is_paused;
+            if !is_paused {
+                self.wake(id, self.now_ns);
+            }
+        }
+    }
+
+    fn reset(&mut self, on: HostId, peer: HostId) -> Result<(), Broken> {
+        let host = &self.hosts[on.0 as usize];
+        lock(&host.kernel).reset_connections(&self.hosts[peer.0 as usize].addresses);
+        self.settle(on);
+        self.run_host(on)
+    }
+
+    fn broken(&self, host: HostId, what: &str) -> Broken {
+        let name = self
+            .hosts
+            .get(host.0 as usize)
+            .map_or("?", |host| host.name.as_str());
+        Broken {
+            host: name.to_owned(),
+            at_ns: self.elapsed_ns(),
+            what: what.to_owned(),
+        }
+    }
+}
+
+/// An error with all its causes.
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
