@@ -381,10 +381,8 @@ fn jitter_delays_and_keeps_the_order() {
         (took, received == data)
     });
     took.sort_unstable();
-    assert!(
-        (8..=12).contains(&took[50]),
-        "two draws from 0 to 10 ms: {took:?}"
-    );
+    // Each way the later of two draws, since data waits for the acknowledgement sent before it.
+    assert!((12..=15).contains(&took[50]), "{took:?}");
     assert!(took[99] <= 20 && in_order);
 }
 
