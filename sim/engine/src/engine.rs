@@ -19,7 +19,7 @@ use crate::driver::lock;
 use crate::host::{Machine, Process};
 use crate::kernel::Timer;
 use crate::kernel::packet::{Body, Packet};
-use crate::log::{self, SharedLines};
+use crate::log::{self, Reader, SharedLines};
 use crate::network::{Fate, Network};
 use crate::random::Random;
 use crate::time::MS;
@@ -80,6 +80,7 @@ pub(crate) struct Engine {
     control: Control,
     random: Random,
     lines: SharedLines,
+    reader: Reader,
     trace: Trace,
     progress: Arc<Progress>,
     events: u64,
@@ -98,6 +99,7 @@ pub(crate) struct Parts {
     pub(crate) network: Network,
     pub(crate) control: Control,
     pub(crate) lines: SharedLines,
+    pub(crate) reader: Reader,
     pub(crate) trace: Trace,
     pub(crate) progress: Arc<Progress>,
 }
@@ -124,6 +126,7 @@ impl Engine {
             control: parts.control,
             random: Random::new(parts.seed, "hosts"),
             lines: parts.lines,
+            reader: parts.reader,
             trace: parts.trace,
             progress: parts.progress,
             events: 0,
@@ -145,10 +148,6 @@ impl Engine {
 
     pub(crate) fn trace(&mut self) -> &mut Trace {
         &mut self.trace
-    }
-
-    pub(crate) fn host_names(&self) -> Vec<String> {
-        self.hosts.iter().map(|host| host.name.clone()).collect()
     }
 
     /// Runs the story, and the world with it, until the story is over.
@@ -378,7 +377,7 @@ impl Engine {
                 hash,
                 &line.text,
             );
-            log::with(&self.lines, |lines| lines.keep(line));
+            (self.reader)(name, line);
         }
         log::with(&self.lines, |lines| lines.fresh = fresh);
     }

@@ -33,37 +33,24 @@ pub enum Stream {
     Log(Level),
 }
 
-/// Lines of a run; the first ones are kept, the rest counted.
+/// Lines that the trace has not seen yet.
 #[derive(Debug)]
 pub(crate) struct Lines {
     start_ns: u64,
-    max: usize,
-    pub(crate) kept: Vec<Line>,
-    pub(crate) dropped: u64,
-    /// Lines that the trace has not seen yet.
     pub(crate) fresh: Vec<Line>,
 }
+
+/// Who is given each line, with the name of its host, once the task that wrote it has come to rest.
+pub type Reader = Box<dyn FnMut(&str, Line) + Send>;
 
 pub(crate) type SharedLines = Arc<Mutex<Lines>>;
 
 impl Lines {
-    pub(crate) fn new(start_ns: u64, max: usize) -> SharedLines {
+    pub(crate) fn new(start_ns: u64) -> SharedLines {
         Arc::new(Mutex::new(Self {
             start_ns,
-            max,
-            kept: Vec::new(),
-            dropped: 0,
             fresh: Vec::new(),
         }))
-    }
-
-    /// Keeps a line that the trace has seen.
-    pub(crate) fn keep(&mut self, line: Line) {
-        if self.kept.len() < self.max {
-            self.kept.push(line);
-        } else {
-            self.dropped += 1;
-        }
     }
 
     fn push(&mut self, stream: Stream, text: String) {

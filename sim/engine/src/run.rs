@@ -10,14 +10,14 @@ use std::time::{Duration, Instant};
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 
+use crate::boundary;
 use crate::broken::{self, Broken};
 use crate::control::Control;
 use crate::engine::{Engine, Parts, Progress};
-use crate::log::{Capture, Line, Lines};
+use crate::log::{Capture, Lines, Reader};
 use crate::network::{Link, Network};
 use crate::time::ns;
 use crate::trace::Trace;
-use crate::{boundary, log};
 
 /// What a run is made with.
 pub struct Config {
@@ -33,8 +33,8 @@ pub struct Config {
     pub stall_limit: Duration,
     /// What `tracing` events are kept.
     pub log_level: LevelFilter,
-    /// Lines that are kept; the rest is counted.
-    pub lines_max: usize,
+    /// Who is given what processes say, in order.
+    pub reader: Reader,
     /// Where the trace is written as text.
     pub trace: Option<Box<dyn Write + Send>>,
 }
@@ -48,7 +48,7 @@ impl Default for Config {
             virtual_limit: Duration::from_secs(24 * 3_600),
             stall_limit: Duration::from_secs(20),
             log_level: LevelFilter::INFO,
-            lines_max: 200_000,
+            reader: Box::new(|_, _| ()),
             trace: None,
         }
     }
@@ -65,12 +65,6 @@ pub struct Outcome<T> {
     pub elapsed: Duration,
     /// The same for two runs that are the same.
     pub trace_hash: u64,
-    /// What processes said, in order.
-    pub lines: Vec<Line>,
-    /// Lines beyond the limit.
-    pub lines_dropped: u64,
-    /// The name of each host, by its number.
-    pub hosts: Vec<String>,
 }
 
 /// Runs a story to its end on a thread of its own.
@@ -137,7 +131,7 @@ where
     Fut: Future<Output = T> + Send + 'static,
 {
     let start_ns = ns(config.epoch).max(1);
-    let lines = Lines::new(start_ns, config.lines_max);
+    let lines = Lines::new(start_ns);
     let capture = Capture(lines.clone()).with_filter(config.log_level);
     let subscriber = tracing_subscriber::registry().with(capture);
     let control = Control::new(start_ns);
@@ -147,7 +141,8 @@ where
         virtual_limit_ns: ns(config.virtual_limit),
         network: Network::new(config.seed, config.link),
         control: control.clone(),
-        lines: lines.clone(),
+        lines,
+        reader: config.reader,
         trace: Trace::new(start_ns, config.trace),
         progress,
     });
@@ -167,9 +162,6 @@ where
     result?;
     let flushed = engine.trace().finish();
     let value = value.lock().unwrap_or_else(PoisonError::into_inner).take();
-    let (kept, dropped) = log::with(&lines, |lines| {
-        (std::mem::take(&mut lines.kept), lines.dropped)
-    });
     let broken = |what: String| Broken {
         host: "story".to_owned(),
         at_ns: engine.elapsed_ns(),
@@ -181,8 +173,5 @@ where
         events: engine.events(),
         elapsed: Duration::from_nanos(engine.elapsed_ns()),
         trace_hash: engine.trace().hash(),
-        lines: kept,
-        lines_dropped: dropped,
-        hosts: engine.host_names(),
     })
 }

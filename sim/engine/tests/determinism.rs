@@ -6,7 +6,7 @@ use std::fmt::Write;
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
-use squall_engine::{Config, Control, HostSpec, Link, Stream, run};
+use squall_engine::{Config, Control, HostSpec, Line, Link, Stream, run};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::sleep;
 
@@ -17,9 +17,16 @@ fn chance(seed: u64) -> (String, u64, Vec<String>) {
         loss: 0.1,
         ..Link::default()
     };
+    let (sender, lines) = std::sync::mpsc::channel();
+    let reader = Box::new(move |host: &str, line: Line| {
+        sender
+            .send((line.stream, format!("{} {host} {}", line.at_ns, line.text)))
+            .unwrap();
+    });
     let config = Config {
         seed,
         link,
+        reader,
         ..Config::default()
     };
     let outcome = run(config, async |control: Control| {
@@ -65,17 +72,13 @@ fn chance(seed: u64) -> (String, u64, Vec<String>) {
         seen
     })
     .unwrap();
-    let lines = outcome
-        .lines
-        .iter()
-        .map(|line| format!("{} {}", line.at_ns, line.text))
-        .collect();
+    let (streams, lines): (Vec<_>, Vec<_>) = lines.into_iter().unzip();
     assert!(
-        outcome
-            .lines
+        streams
             .iter()
-            .any(|line| matches!(line.stream, Stream::Log(_)))
+            .any(|stream| matches!(stream, Stream::Log(_)))
     );
+    assert!(streams.contains(&Stream::Output));
     (outcome.value, outcome.trace_hash, lines)
 }
 
