@@ -101,7 +101,7 @@ pub(crate) struct Kernel {
     neighbours: BTreeMap<IpAddr, Neighbour>,
     /// Published ports and virtual addresses: what the process asks for, and where it leads.
     routes: Vec<(SocketAddr, SocketAddr)>,
-    reachable_ns: u64,
+    random: u64,
     next_port: u16,
     next_serial: u64,
     pub(crate) io: Io,
@@ -119,7 +119,7 @@ impl Kernel {
             udp: BTreeMap::new(),
             neighbours: BTreeMap::new(),
             routes: Vec::new(),
-            reachable_ns: neighbour::reachable_ns(random),
+            random,
             next_port: EPHEMERAL.start() + (random % span) as u16,
             next_serial: 0,
             io: Io::default(),
@@ -465,7 +465,7 @@ impl Kernel {
                     .push(Packet::arp(target, source, Arp::Reply));
                 neighbour.on_request()
             }
-            Arp::Reply => neighbour.on_reply(now_ns, self.reachable_ns),
+            Arp::Reply => neighbour.on_reply(now_ns, neighbour::reachable_ns(self.random, now_ns)),
         };
         let generation = neighbour.generation;
         self.follow(source, generation, todo);
@@ -499,7 +499,8 @@ impl Kernel {
                 self.reap(id);
             }
             Timer::Neighbour(address, generation) => {
-                let (now_ns, reachable_ns) = (self.io.now_ns, self.reachable_ns);
+                let now_ns = self.io.now_ns;
+                let reachable_ns = neighbour::reachable_ns(self.random, now_ns);
                 let Some(neighbour) = self.neighbours.get_mut(&address) else {
                     return;
                 };

@@ -17,7 +17,8 @@ const RETRANSMIT_NS: u64 = 1_024 * MS;
 /// `ucast_solicit` and `mcast_solicit`.
 const PROBES: u32 = 3;
 /// `base_reachable_time`; the one in force is drawn between half and one and a half of it.
-pub(crate) const BASE_REACHABLE_NS: u64 = 30 * S;
+const BASE_REACHABLE_NS: u64 = 30 * S;
+const REDRAW_NS: u64 = 300 * S;
 /// How many packets wait for an answer; `unres_qlen` in packets.
 const WAITING_MAX: usize = 101;
 
@@ -70,9 +71,13 @@ impl Neighbour {
     }
 
     /// Whether a packet may go out at once with nothing else to do; the common case.
+    /// Sending to a reachable neighbour takes the cached header and does not count as use.
     pub(crate) fn is_usable(&mut self, now_ns: u64) -> bool {
+        if self.state == State::Reachable {
+            return true;
+        }
         self.used_ns = now_ns;
-        matches!(self.state, State::Reachable | State::Delay | State::Probe)
+        matches!(self.state, State::Delay | State::Probe)
     }
 
     /// A packet wants to go out and [`Neighbour::is_usable`] said no.
@@ -180,7 +185,9 @@ impl Neighbour {
     }
 }
 
-/// How long an entry is believed, from a number drawn for this host.
-pub(crate) fn reachable_ns(random: u64) -> u64 {
-    BASE_REACHABLE_NS / 2 + random % BASE_REACHABLE_NS
+/// How long an entry is believed: drawn for each host, and drawn again every 300 s
+/// (`neigh_rand_reach_time`).
+pub(crate) fn reachable_ns(random: u64, now_ns: u64) -> u64 {
+    let draw = xxhash_rust::xxh3::xxh3_64_with_seed(&(now_ns / REDRAW_NS).to_le_bytes(), random);
+    BASE_REACHABLE_NS / 2 + draw % BASE_REACHABLE_NS
 }
