@@ -1,8 +1,19 @@
-//! `axum::serve` over a [`TcpListener`].
+//! HTTP/1.1 servers over a [`TcpListener`]: axum's own loop, and one with bounds.
+//!
+//! `axum::serve` works on a listener as it is, and waits for slow clients without end. [`Http`]
+//! bounds what a client may do; services use it.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use crate::Shutdown;
 use crate::net::{TcpListener, TcpStream};
 
 /// How long accepting rests after an error such as EMFILE, which would otherwise come back at once.
@@ -23,5 +34,76 @@ impl axum::serve::Listener for TcpListener {
 
     fn local_addr(&self) -> std::io::Result<SocketAddr> {
         TcpListener::local_addr(self)
+    }
+}
+
+/// Bounds on what clients may do, and the loop that keeps to them.
+#[derive(Clone, Copy, Debug)]
+pub struct Http {
+    /// Connections at a time; more are closed at once.
+    pub connections_max: usize,
+    /// Bytes of a request's head.
+    pub head_bytes_max: usize,
+    /// For a request's head, and between requests on one connection.
+    pub head_timeout: Duration,
+    /// For requests in flight when a stop is asked for.
+    pub grace: Duration,
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self {
+            connections_max: 4_096,
+            head_bytes_max: 16 * 1_024,
+            head_timeout: Duration::from_secs(30),
+            grace: Duration::from_secs(30),
+        }
+    }
+}
+
+impl Http {
+    /// Serves `app` until a stop is asked for and the requests in flight are done, or `grace` is over.
+    pub async fn serve(self, mut listener: TcpListener, app: Router, shutdown: Shutdown) {
+        let mut connections = JoinSet::new();
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                () = shutdown.requested() => break,
+                accepted = listener.accept() => accepted,
+                Some(_) = connections.join_next() => continue,
+            };
+            match accepted {
+                Ok(_) if connections.len() >= self.connections_max => {}
+                Ok((stream, _)) => {
+                    connections.spawn(self.connection(stream, app.clone(), shutdown.clone()));
+                }
+                Err(_) => tokio::time::sleep(ACCEPT_REST).await,
+            }
+        }
+        drop(listener);
+        // Whoever is not done by then is cut off with the set.
+        let _ = timeout(self.grace, async {
+            while connections.join_next().await.is_some() {}
+        })
+        .await;
+    }
+
+    async fn connection(self, stream: TcpStream, app: Router, shutdown: Shutdown) {
+        let mut builder = http1::Builder::new();
+        builder
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.head_timeout)
+            .max_buf_size(self.head_bytes_max);
+        let connection =
+            builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(app));
+        tokio::pin!(connection);
+        // Errors are the client's: a cut connection, a malformed head (answered with 400), a timeout.
+        let _ = tokio::select! {
+            result = connection.as_mut() => result,
+            () = shutdown.requested() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
     }
 }
