@@ -1,1 +1,65 @@
-//! users-api.
+//! The application of the Compose system: `GET /data` says which instance answered, which database it
+//! reached and what time it is there; `GET /health` says that the process lives.
+//!
+//! | module | idea |
+//! |---|---|
+//! | [`config`] | the environment, read |
+//! | `app` | the two routes and their answers |
+//! | `database` | one question to the database, on a connection of its own |
+//!
+//! Deliberately absent: a pool. The original opens a connection for each request, and the lab is
+//! about what happens to those.
+
+mod app;
+pub mod config;
+mod database;
+
+use std::io;
+use std::net::SocketAddr;
+
+use squall_host::serve::Http;
+use squall_host::{Diagnostics, Facts, Host, Launch, Loaded, Shutdown};
+
+pub use config::Config;
+
+/// Why the service ended.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Its port is taken, or the address is not this machine's.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// Reads the environment; see [`Config`].
+pub fn load(launch: &Launch) -> Result<Loaded, Diagnostics> {
+    let config = Config::read(launch)?;
+    let facts = Facts {
+        listens: vec![(config.listen, None)],
+        ..Facts::default()
+    };
+    Ok(Loaded::new(facts, move |host, shutdown| {
+        run(config.clone(), host, shutdown)
+    }))
+}
+
+/// Serves until a stop is asked for and the requests in flight are done.
+pub async fn run(config: Config, host: Host, shutdown: Shutdown) -> Result<(), Error> {
+    let address = config.listen;
+    let listener = host
+        .net
+        .listen(address)
+        .map_err(|source| Error::Listen { address, source })?;
+    let limits = Http {
+        connections_max: config.connections_max,
+        ..Http::default()
+    };
+    limits
+        .serve(listener, app::router(config, host), shutdown)
+        .await;
+    Ok(())
+}

@@ -1,0 +1,189 @@
+//! The environment, read. The names up to `BACKEND_ID` are the original's.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::str::FromStr;
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use squall_host::{Diagnostic, Diagnostics, Launch};
+
+/// What the service is told.
+///
+/// | variable | default | meaning |
+/// |---|---|---|
+/// | `DB_HOST`, `DB_PORT` | `localhost`, `5432` | where the database is |
+/// | `DB_USER`, `DB_PASS`, `DB_NAME` | `postgres` each | who asks |
+/// | `BACKEND_ID` | `unknown-backend` | its name in answers |
+/// | `LISTEN` | `0.0.0.0:5000` | where it listens |
+/// | `DB_ERROR_STATUS` | `503` | the status when the database fails; the original says `500` |
+/// | `DB_CONNECT_TIMEOUT_MS` | `60000` | for name, connection and login together |
+/// | `DB_QUERY_TIMEOUT_MS` | `60000` | for the answer |
+/// | `CONNECTIONS_MAX` | `4096` | clients at a time |
+#[derive(Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// Its name in answers.
+    pub backend_id: String,
+    /// Where the database is, and who asks.
+    pub database: Database,
+    /// The status when the database fails.
+    pub error_status: StatusCode,
+    /// Clients at a time.
+    pub connections_max: usize,
+}
+
+/// Where the database is, and who asks. Has no `Debug`, because of the password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Database {
+    /// A name or an address.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// The role.
+    pub user: String,
+    /// Its password.
+    pub password: String,
+    /// The database's name.
+    pub name: String,
+    /// For name, connection and login together.
+    pub connect_timeout: Duration,
+    /// For the answer.
+    pub query_timeout: Duration,
+}
+
+impl Config {
+    /// Reads the environment; complains about every value that makes no sense.
+    pub fn read(launch: &Launch) -> Result<Self, Diagnostics> {
+        let mut environment = Environment {
+            launch,
+            problems: Vec::new(),
+        };
+        if let Some(extra) = launch.args.first() {
+            let complaint = Diagnostic::new(format!("unexpected argument `{extra}`"));
+            environment
+                .problems
+                .push(complaint.help("users-api is configured by its environment alone"));
+        }
+        let config = Self {
+            listen: environment.parsed(
+                "LISTEN",
+                SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 5_000),
+            ),
+            backend_id: environment.text("BACKEND_ID", "unknown-backend"),
+            database: Database {
+                host: environment.text("DB_HOST", "localhost"),
+                port: environment.parsed("DB_PORT", 5_432),
+                user: environment.text("DB_USER", "postgres"),
+                password: environment.text("DB_PASS", "postgres"),
+                name: environment.text("DB_NAME", "postgres"),
+                connect_timeout: environment.milliseconds("DB_CONNECT_TIMEOUT_MS", 60_000),
+                query_timeout: environment.milliseconds("DB_QUERY_TIMEOUT_MS", 60_000),
+            },
+            error_status: environment.error_status("DB_ERROR_STATUS"),
+            connections_max: environment.parsed("CONNECTIONS_MAX", 4_096),
+        };
+        Diagnostics::check(environment.problems)?;
+        Ok(config)
+    }
+}
+
+struct Environment<'a> {
+    launch: &'a Launch,
+    problems: Vec<Diagnostic>,
+}
+
+impl Environment<'_> {
+    fn text(&self, name: &str, default: &str) -> String {
+        self.launch
+            .env
+            .get(name)
+            .cloned()
+            .unwrap_or_else(|| default.to_owned())
+    }
+
+    fn parsed<T: FromStr>(&mut self, name: &str, default: T) -> T
+    where
+        T::Err: std::fmt::Display,
+    {
+        let Some(text) = self.launch.env.get(name) else {
+            return default;
+        };
+        match text.parse() {
+            Ok(value) => value,
+            Err(error) => {
+                self.complain(name, text, &error.to_string());
+                default
+            }
+        }
+    }
+
+    fn milliseconds(&mut self, name: &str, default: u64) -> Duration {
+        Duration::from_millis(self.parsed(name, default))
+    }
+
+    fn error_status(&mut self, name: &str) -> StatusCode {
+        let status: u16 = self.parsed(name, 503);
+        match StatusCode::from_u16(status) {
+            Ok(status) if status.is_server_error() => status,
+            _ => {
+                self.complain(
+                    name,
+                    &status.to_string(),
+                    "a failure of the database is a 5xx",
+                );
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+        }
+    }
+
+    fn complain(&mut self, name: &str, value: &str, why: &str) {
+        let complaint = Diagnostic::new(format!("{name}=`{value}`: {why}"));
+        self.problems.push(complaint.help(format!(
+            "set the environment variable {name}, or leave it out"
+        )));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(env: &[(&str, &str)]) -> Result<Config, Diagnostics> {
+        let env = env
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        Config::read(&Launch {
+            env,
+            ..Launch::default()
+        })
+    }
+
+    #[test]
+    fn an_empty_environment_is_the_originals() {
+        let config = read(&[]).unwrap();
+        assert_eq!(config.listen, "0.0.0.0:5000".parse().unwrap());
+        assert_eq!(
+            (config.backend_id.as_str(), config.database.host.as_str()),
+            ("unknown-backend", "localhost")
+        );
+        assert_eq!(config.error_status, StatusCode::SERVICE_UNAVAILABLE);
+    }
+
+    #[test]
+    fn every_value_without_sense_is_named() {
+        let env = [
+            ("DB_PORT", "abc"),
+            ("LISTEN", "5000"),
+            ("DB_ERROR_STATUS", "200"),
+        ];
+        let Err(Diagnostics(problems)) = read(&env) else {
+            panic!("accepted")
+        };
+        let text = Diagnostics(problems).to_string();
+        for (name, value) in env {
+            assert!(text.contains(&format!("{name}=`{value}`")), "{text}");
+        }
+    }
+}

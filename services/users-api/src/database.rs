@@ -1,0 +1,132 @@
+//! One question to the database, on a connection of its own.
+
+use std::io;
+use std::time::Duration;
+
+use squall_host::Host;
+use tokio::time::timeout;
+use tokio_postgres::{NoTls, SimpleQueryMessage};
+
+use crate::config::Database;
+
+const QUESTION: &str = "SELECT now(), inet_server_addr()";
+
+/// What the database says of itself.
+pub(crate) struct Answer {
+    pub(crate) timestamp: String,
+    pub(crate) address: String,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("no connection to the database: {0}")]
+    Connect(#[source] io::Error),
+    #[error("no connection to the database within {0:?}")]
+    ConnectTimeout(Duration),
+    #[error("the database: {}", words(.0))]
+    Database(#[source] tokio_postgres::Error),
+    #[error("no answer from the database within {0:?}")]
+    QueryTimeout(Duration),
+    #[error("the database gave no row")]
+    NoRow,
+}
+
+/// tokio-postgres keeps what the server said apart from its own words.
+fn words(error: &tokio_postgres::Error) -> String {
+    match (error.as_db_error(), std::error::Error::source(error)) {
+        (Some(said), _) => format!("{} ({})", said.message(), said.code().code()),
+        (None, Some(cause)) => format!("{error}: {cause}"),
+        (None, None) => error.to_string(),
+    }
+}
+
+/// Connects, asks, and hangs up.
+pub(crate) async fn ask(host: &Host, database: &Database) -> Result<Answer, Error> {
+    let connecting = async {
+        let stream = host
+            .net
+            .connect_name(&database.host, database.port)
+            .await
+            .map_err(Error::Connect)?;
+        let mut login = tokio_postgres::Config::new();
+        login
+            .user(&database.user)
+            .password(&database.password)
+            .dbname(&database.name);
+        login
+            .connect_raw(stream, NoTls)
+            .await
+            .map_err(Error::Database)
+    };
+    let (client, connection) = timeout(database.connect_timeout, connecting)
+        .await
+        .map_err(|_| Error::ConnectTimeout(database.connect_timeout))??;
+    let asking = async {
+        // The connection does the input and output while the client waits; both end together.
+        tokio::pin!(connection);
+        let question = client.simple_query(QUESTION);
+        tokio::pin!(question);
+        tokio::select! {
+            answer = &mut question => answer,
+            ended = &mut connection => {
+                ended?;
+                question.await
+            }
+        }
+    };
+    let rows = timeout(database.query_timeout, asking)
+        .await
+        .map_err(|_| Error::QueryTimeout(database.query_timeout))?
+        .map_err(Error::Database)?;
+    let row = rows.iter().find_map(|message| match message {
+        SimpleQueryMessage::Row(row) => Some((row.get(0)?.to_owned(), row.get(1)?.to_owned())),
+        _ => None,
+    });
+    let (timestamp, address) = row.ok_or(Error::NoRow)?;
+    Ok(Answer {
+        timestamp: as_python(&timestamp),
+        address,
+    })
+}
+
+/// `2025-09-10 01:33:07.8225+00` as Python prints it: six digits, and minutes in the offset.
+fn as_python(timestamp: &str) -> String {
+    let Some(at) = timestamp.rfind(['+', '-']).filter(|at| *at > 10) else {
+        return timestamp.to_owned();
+    };
+    let (clock, offset) = timestamp.split_at(at);
+    let clock = match clock.split_once('.') {
+        Some((seconds, fraction)) => format!("{seconds}.{fraction:0<6}"),
+        None => clock.to_owned(),
+    };
+    let minutes = if offset.contains(':') { "" } else { ":00" };
+    format!("{clock}{offset}{minutes}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timestamps_look_as_python_prints_them() {
+        let cases = [
+            (
+                "2025-09-10 01:33:07.822576+00",
+                "2025-09-10 01:33:07.822576+00:00",
+            ),
+            (
+                "2025-09-10 01:33:07.8+00",
+                "2025-09-10 01:33:07.800000+00:00",
+            ),
+            ("2025-09-10 01:33:07+02", "2025-09-10 01:33:07+02:00"),
+            (
+                "2025-09-10 01:33:07.5-03:30",
+                "2025-09-10 01:33:07.500000-03:30",
+            ),
+        ];
+        for (given, wanted) in cases {
+            assert_eq!(as_python(given), wanted);
+        }
+    }
+}
