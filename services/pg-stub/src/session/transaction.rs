@@ -1,0 +1,383 @@
+//! Transaction blocks, savepoints and the writer's lock.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::sync::OwnedMutexGuard;
+
+use super::{Session, Stop};
+use crate::engine::context::wall_us;
+use crate::engine::database::Side;
+use crate::engine::record::Mark;
+use crate::error::PgError;
+use crate::settings;
+use crate::sql::plan::Modes;
+
+/// The longest wait for the writer's lock where `lock_timeout` says nothing. PostgreSQL waits for
+/// ever and has a deadlock detector; one lock cannot deadlock, but its holder can stay away.
+const LOCK_WAIT_MAX: Duration = Duration::from_secs(120);
+/// Savepoints in one transaction.
+const SAVEPOINTS_MAX: usize = 1000;
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Status {
+    /// Each statement is a transaction.
+    #[default]
+    Idle,
+    /// Several statements of one message, or up to Sync, are a transaction.
+    Implicit,
+    /// Between BEGIN and COMMIT.
+    Block,
+    /// A block in which a statement failed.
+    Failed,
+}
+
+struct Savepoint {
+    name: String,
+    level: usize,
+    /// Where it stands in the record; `None` when nothing was written before it.
+    mark: Option<Mark>,
+}
+
+/// The transaction of a session.
+#[derive(Default)]
+pub(super) struct Transaction {
+    status: Status,
+    /// The lock, while this transaction writes.
+    writer: Option<OwnedMutexGuard<()>>,
+    savepoints: Vec<Savepoint>,
+    levels: usize,
+    started: bool,
+    read_only: Option<bool>,
+    snapshot: Option<bool>,
+    /// SET LOCAL.
+    pub(super) local: BTreeMap<String, String>,
+    /// The session's settings before the first SET in this transaction.
+    before: Option<BTreeMap<String, String>>,
+}
+
+impl Transaction {
+    /// Whether a client sees an open block.
+    pub(super) fn in_block(&self) -> bool {
+        matches!(self.status, Status::Block | Status::Failed)
+    }
+
+    /// Whether the block can only be ended.
+    pub(super) fn failed(&self) -> bool {
+        self.status == Status::Failed
+    }
+
+    /// Whether more than one statement belongs to the transaction.
+    pub(super) fn is_open(&self) -> bool {
+        self.status != Status::Idle
+    }
+
+    /// Where statements run.
+    pub(super) fn side(&self) -> Side {
+        if self.writer.is_some() {
+            Side::Working
+        } else {
+            Side::Committed
+        }
+    }
+}
+
+/// `25P02`.
+pub(super) fn aborted() -> PgError {
+    PgError::new(
+        "25P02",
+        "current transaction is aborted, commands ignored until end of transaction block",
+    )
+}
+
+impl Session {
+    /// Notes the times of a statement and of its transaction.
+    pub(super) fn start_statement(&mut self) {
+        let now = wall_us();
+        self.context.statement_us = now;
+        if !self.transaction.started {
+            self.transaction.started = true;
+            self.context.transaction_us = now;
+        }
+        self.context.read_only = self.read_only();
+    }
+
+    /// Makes the statements that follow one transaction, until [`Session::end_transaction`].
+    pub(super) fn start_implicit(&mut self) {
+        if self.transaction.status == Status::Idle {
+            self.transaction.status = Status::Implicit;
+        }
+    }
+
+    /// Ends what [`Session::start_implicit`] began; a block stays.
+    pub(super) fn end_implicit(&mut self) -> Result<(), PgError> {
+        match self.transaction.status {
+            Status::Implicit | Status::Idle => self.commit(),
+            Status::Block | Status::Failed => Ok(()),
+        }
+    }
+
+    /// BEGIN.
+    pub(super) fn begin_block(&mut self, modes: Modes) -> Option<PgError> {
+        let warning = (self.transaction.status == Status::Block)
+            .then(|| PgError::warning("25001", "there is already a transaction in progress"));
+        self.transaction.status = Status::Block;
+        self.set_modes(modes);
+        warning
+    }
+
+    pub(super) fn set_modes(&mut self, modes: Modes) {
+        if modes.read_only.is_some() {
+            self.transaction.read_only = modes.read_only;
+        }
+        if modes.snapshot.is_some() {
+            self.transaction.snapshot = modes.snapshot;
+        }
+    }
+
+    /// Whether the transaction may not write; recovery decides over everything.
+    pub(super) fn read_only(&self) -> bool {
+        if self.server.facts.in_recovery() {
+            return true;
+        }
+        let setting = |name: &str| {
+            settings::lookup(&self.context.settings, name)
+                .and_then(|value| settings::parse_bool(&value))
+                .unwrap_or(false)
+        };
+        self.transaction.read_only.unwrap_or_else(|| {
+            setting("default_transaction_read_only") || setting("transaction_read_only")
+        })
+    }
+
+    /// Whether the transaction must see one state throughout. It then holds the writer's lock from
+    /// its first statement, so nothing changes beside it: stricter than PostgreSQL, never 40001.
+    pub(super) fn wants_snapshot(&self) -> bool {
+        self.transaction.snapshot.unwrap_or_else(|| {
+            let level = |name: &str| settings::lookup(&self.context.settings, name);
+            matches!(
+                level("default_transaction_isolation").as_deref(),
+                Some("serializable" | "repeatable read")
+            )
+        })
+    }
+
+    /// The isolation level that SHOW tells.
+    pub(super) fn isolation(&self) -> &'static str {
+        if self.wants_snapshot() {
+            "serializable"
+        } else {
+            "read committed"
+        }
+    }
+
+    /// Waits for the writer's lock and opens the writing transaction.
+    pub(super) async fn start_writing(&mut self) -> Result<(), Stop> {
+        if self.transaction.writer.is_some() {
+            return Ok(());
+        }
+        let lock = self.database.writer.clone();
+        let guard = match lock.clone().try_lock_owned() {
+            Ok(guard) => guard,
+            Err(_) => {
+                let limit = match self.time_setting_ms("lock_timeout") {
+                    0 => LOCK_WAIT_MAX,
+                    ms => Duration::from_millis(ms),
+                };
+                let timeout = PgError::new("55P03", "canceling statement due to lock timeout");
+                self.wait_for(lock.lock_owned(), Some((limit, timeout)))
+                    .await?
+            }
+        };
+        self.database.begin()?;
+        self.transaction.writer = Some(guard);
+        Ok(())
+    }
+
+    /// Notes a failed statement: a block cannot go on, anything else is undone.
+    pub(super) fn transaction_failed(&mut self) {
+        match self.transaction.status {
+            Status::Block | Status::Failed => {
+                self.transaction.status = Status::Failed;
+                // Locks go at once, unless a savepoint may still be gone back to.
+                if self.transaction.savepoints.is_empty() {
+                    self.stop_writing(false).unwrap_or(());
+                }
+            }
+            Status::Idle | Status::Implicit => self.end_transaction(false),
+        }
+    }
+
+    /// Commits or undoes what was written, and gives the lock back.
+    fn stop_writing(&mut self, commit: bool) -> Result<(), PgError> {
+        if self.transaction.writer.is_none() {
+            return Ok(());
+        }
+        let result = if commit {
+            self.database.commit()
+        } else {
+            self.database.rollback();
+            Ok(())
+        };
+        self.transaction.writer = None;
+        result
+    }
+
+    /// COMMIT, or the end of an implicit transaction. On an error everything is undone.
+    pub(super) fn commit(&mut self) -> Result<(), PgError> {
+        let result = self.stop_writing(true);
+        self.end_transaction(result.is_ok());
+        result
+    }
+
+    /// Ends the transaction: undoes what is not committed, and, where `keep` is false, its SETs.
+    pub(super) fn end_transaction(&mut self, keep: bool) {
+        let _ = self.stop_writing(false);
+        let before = self.transaction.before.take();
+        let had_local = !self.transaction.local.is_empty();
+        self.transaction = Transaction::default();
+        self.portals.clear();
+        let undo = !keep && before.is_some();
+        if let (true, Some(before)) = (undo, before) {
+            self.changed = before;
+        }
+        if undo || had_local {
+            self.settings_changed();
+        }
+    }
+
+    /// COMMIT or ROLLBACK by the client: the tag, and a warning where there was nothing to end.
+    pub(super) fn end_block(
+        &mut self,
+        commit: bool,
+        chain: bool,
+    ) -> Result<(&'static str, Option<PgError>), PgError> {
+        let status = self.transaction.status;
+        let modes = Modes {
+            read_only: self.transaction.read_only,
+            snapshot: self.transaction.snapshot,
+        };
+        let warning = (!matches!(status, Status::Block | Status::Failed))
+            .then(|| PgError::warning("25P01", "there is no transaction in progress"));
+        if chain && warning.is_some() {
+            let word = if commit { "COMMIT" } else { "ROLLBACK" };
+            return Err(PgError::new(
+                "25P01",
+                format!("{word} AND CHAIN can only be used in transaction blocks"),
+            ));
+        }
+        let tag = if commit && status != Status::Failed {
+            self.commit()?;
+            "COMMIT"
+        } else {
+            self.end_transaction(false);
+            "ROLLBACK"
+        };
+        if chain {
+            self.start_statement();
+            self.begin_block(modes);
+        }
+        Ok((tag, warning))
+    }
+
+    fn need_block(&self, what: &str) -> Result<(), PgError> {
+        if self.transaction.in_block() {
+            Ok(())
+        } else {
+            Err(PgError::new(
+                "25P01",
+                format!("{what} can only be used in transaction blocks"),
+            ))
+        }
+    }
+
+    /// SAVEPOINT.
+    pub(super) fn savepoint(&mut self, name: String) -> Result<(), PgError> {
+        self.need_block("SAVEPOINT")?;
+        if self.transaction.savepoints.len() >= SAVEPOINTS_MAX {
+            return Err(PgError::new(
+                "54000",
+                format!("pg-stub keeps at most {SAVEPOINTS_MAX} savepoints"),
+            ));
+        }
+        self.transaction.levels += 1;
+        let level = self.transaction.levels;
+        let mark = match &self.transaction.writer {
+            None => None,
+            Some(_) => Some(self.database.savepoint(level)?),
+        };
+        self.transaction
+            .savepoints
+            .push(Savepoint { name, level, mark });
+        Ok(())
+    }
+
+    fn find_savepoint(&self, name: &str) -> Result<usize, PgError> {
+        self.transaction
+            .savepoints
+            .iter()
+            .rposition(|savepoint| savepoint.name == name)
+            .ok_or_else(|| PgError::new("3B001", format!("savepoint \"{name}\" does not exist")))
+    }
+
+    /// ROLLBACK TO SAVEPOINT: the block goes on from there.
+    pub(super) fn rollback_to(&mut self, name: &str) -> Result<(), PgError> {
+        self.need_block("ROLLBACK TO SAVEPOINT")?;
+        let at = self.find_savepoint(name)?;
+        let (level, mark) = (
+            self.transaction.savepoints[at].level,
+            self.transaction.savepoints[at].mark,
+        );
+        match mark {
+            Some(mark) => self.database.rollback_to(level, mark)?,
+            // Nothing was written before it, so nothing is left to keep.
+            None => self.stop_writing(false)?,
+        }
+        self.transaction.savepoints.truncate(at + 1);
+        self.transaction.status = Status::Block;
+        Ok(())
+    }
+
+    /// RELEASE SAVEPOINT.
+    pub(super) fn release(&mut self, name: &str) -> Result<(), PgError> {
+        self.need_block("RELEASE SAVEPOINT")?;
+        let at = self.find_savepoint(name)?;
+        let savepoint = &self.transaction.savepoints[at];
+        if savepoint.mark.is_some() {
+            self.database.release(savepoint.level)?;
+        }
+        self.transaction.savepoints.truncate(at);
+        Ok(())
+    }
+
+    /// SET and RESET: undone with the transaction, or for it alone.
+    pub(super) fn set(&mut self, name: &str, value: Option<String>, local: bool) {
+        let key = name.to_ascii_lowercase();
+        if local {
+            if self.transaction.is_open() {
+                let value = value
+                    .or_else(|| settings::lookup(&self.server.settings, &key))
+                    .unwrap_or_default();
+                self.transaction.local.insert(key, value);
+            }
+        } else {
+            if self.transaction.is_open() && self.transaction.before.is_none() {
+                self.transaction.before = Some(self.changed.clone());
+            }
+            match value {
+                Some(value) => self.changed.insert(key, value),
+                None => self.changed.remove(&key),
+            };
+        }
+        self.settings_changed();
+    }
+
+    /// RESET ALL.
+    pub(super) fn reset_all(&mut self) {
+        if self.transaction.is_open() && self.transaction.before.is_none() {
+            self.transaction.before = Some(self.changed.clone());
+        }
+        self.changed.clear();
+        self.settings_changed();
+    }
+}
