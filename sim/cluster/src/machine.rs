@@ -53,7 +53,8 @@ pub trait Machine: Send + Sync + 'static {
     fn start(&self, node: NodeId, program: &Loaded, launch: &Launch);
     /// Signals the process; no effect without one.
     fn signal(&self, node: NodeId, signal: Signal);
-    /// How the process ends, or ended last.
+    /// How the process ends, or ended last. A machine that loses its power tells it when it has
+    /// power again: until then nobody knows.
     fn exit(&self, node: NodeId) -> BoxFuture<'static, Exit>;
     /// Runs a command beside the process, as `docker exec` and probes do; its exit status.
     fn exec(&self, node: NodeId, command: Vec<String>) -> BoxFuture<'static, i32>;
@@ -61,6 +62,10 @@ pub trait Machine: Send + Sync + 'static {
     fn plug(&self, node: NodeId, plugged: bool);
     /// Makes `from`, as the outside sees it, lead to `to` (a published port).
     fn publish(&self, from: SocketAddr, to: SocketAddr);
+    /// Closes a published port: connecting to it is refused. Without an effect unless overridden.
+    fn unpublish(&self, from: SocketAddr) {
+        let _ = from;
+    }
     /// Sets what a name resolves to; an empty list takes the name away.
     fn set_name(&self, name: &str, addresses: Vec<IpAddr>);
     /// Tells the run's record what the control plane did.

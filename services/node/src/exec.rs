@@ -1,0 +1,275 @@
+//! Commands that run beside a service, as healthchecks and `docker exec` do.
+//!
+//! The images of real systems bring curl, wget, nc, pg_isready and a shell; these are their parts
+//! that healthchecks use, over the machine's own network. What is not understood is refused when
+//! the system is planned ([`knows`]) and ends with 127 when it is run all the same.
+//! Deliberately absent: files, other users, command substitution, loops, TLS.
+
+mod http;
+mod net;
+mod shell;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use squall_host::Host;
+
+use self::shell::Script;
+
+/// A shell's status for a command that it does not find.
+const STATUS_NOT_FOUND: i32 = 127;
+/// `timeout(1)`'s status.
+const STATUS_TIMEOUT: i32 = 124;
+/// The longest that any command runs here.
+const RUN_MAX: Duration = Duration::from_secs(300);
+/// The most that a command keeps of what it prints, in bytes.
+const OUTPUT_MAX: usize = 1 << 20;
+
+/// A command's status and what it printed to standard output.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Outcome {
+    status: i32,
+    output: String,
+}
+
+impl Outcome {
+    fn status(status: i32) -> Self {
+        Self {
+            status,
+            output: String::new(),
+        }
+    }
+
+    fn truth(truth: bool) -> Self {
+        Self::status(i32::from(!truth))
+    }
+}
+
+/// One command, its arguments understood.
+#[derive(Clone, Debug)]
+enum Command {
+    True,
+    False,
+    Exit(i32),
+    Sleep(Duration),
+    Echo(String),
+    Test(Vec<String>),
+    Grep(Grep),
+    Fetch(http::Fetch),
+    Reach(net::Reach),
+    PgIsReady(net::PgIsReady),
+    Shell(Script),
+    Within(Duration, Box<Command>),
+}
+
+#[derive(Clone, Debug)]
+struct Grep {
+    pattern: regex::Regex,
+    quiet: bool,
+    inverted: bool,
+}
+
+/// Whether [`exec`] can run this command: its name and its options are understood.
+pub fn knows(command: &[String]) -> bool {
+    // Variables have values only when it runs; a digit is good for names and numbers.
+    parse(command).is_ok_and(|command| command.is_known())
+}
+
+/// Runs a command on `host` with a container's environment; its exit status. Prints nothing.
+pub async fn exec(host: &Host, env: &BTreeMap<String, String>, command: &[String]) -> i32 {
+    let Ok(command) = parse(command) else {
+        return STATUS_NOT_FOUND;
+    };
+    let machine = Machine { host, env };
+    match tokio::time::timeout(RUN_MAX, machine.run(&command, "")).await {
+        Ok(outcome) => outcome.status,
+        Err(_) => STATUS_TIMEOUT,
+    }
+}
+
+/// Understands a command with its arguments. The error says what is not understood.
+fn parse(command: &[String]) -> Result<Command, String> {
+    let (name, args) = command.split_first().ok_or("an empty command")?;
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let name = name.rsplit('/').next().unwrap_or(name);
+    Ok(match name {
+        "true" | ":" => Command::True,
+        "false" => Command::False,
+        "exit" => Command::Exit(match args[..] {
+            [] => 0,
+            [status] => status
+                .parse::<u8>()
+                .map_err(|_| "exit takes 0 to 255")?
+                .into(),
+            _ => return Err("exit takes one status".to_owned()),
+        }),
+        "sleep" => match args[..] {
+            [text] => Command::Sleep(seconds(text)?),
+            _ => return Err("sleep takes one time".to_owned()),
+        },
+        "echo" => Command::Echo(args.join(" ") + "\n"),
+        "test" => Command::Test(args.iter().map(|arg| (*arg).to_owned()).collect()),
+        "[" => match args.split_last() {
+            Some((&"]", args)) => Command::Test(args.iter().map(|a| (*a).to_owned()).collect()),
+            _ => return Err("[ without its ]".to_owned()),
+        },
+        "grep" => Command::Grep(grep(&args)?),
+        "curl" => Command::Fetch(http::curl(&args)?),
+        "wget" => Command::Fetch(http::wget(&args)?),
+        "nc" | "ncat" | "netcat" => Command::Reach(net::nc(&args)?),
+        "pg_isready" => Command::PgIsReady(net::pg_isready(&args)?),
+        "timeout" => match command {
+            [_, time, rest @ ..] if !rest.is_empty() => {
+                Command::Within(seconds(time)?, Box::new(parse(rest)?))
+            }
+            _ => return Err("timeout takes a time and a command".to_owned()),
+        },
+        "sh" | "bash" | "ash" | "dash" => match args[..] {
+            ["-c" | "-ec" | "-lc", line] => Command::Shell(shell::parse(line)?),
+            _ => return Err(format!("{name} without -c")),
+        },
+        _ => return Err(format!("no command `{name}` here")),
+    })
+}
+
+/// `5`, `0.5`, `5s`, `1m`.
+fn seconds(text: &str) -> Result<Duration, String> {
+    let (number, unit_s) = match text.as_bytes().last() {
+        Some(b's') => (&text[..text.len() - 1], 1.0),
+        Some(b'm') => (&text[..text.len() - 1], 60.0),
+        _ => (text, 1.0),
+    };
+    number
+        .parse::<f64>()
+        .ok()
+        .and_then(|number| Duration::try_from_secs_f64(number * unit_s).ok())
+        .ok_or_else(|| format!("`{text}` is no time"))
+}
+
+fn grep(args: &[&str]) -> Result<Grep, String> {
+    let (mut quiet, mut inverted, mut ignore_case, mut fixed) = (false, false, false, false);
+    let mut pattern = None;
+    for arg in args {
+        match arg.strip_prefix('-').filter(|letters| !letters.is_empty()) {
+            Some(letters) if pattern.is_none() => {
+                for letter in letters.chars() {
+                    match letter {
+                        'q' | 's' => quiet = true,
+                        'v' => inverted = true,
+                        'i' => ignore_case = true,
+                        'F' => fixed = true,
+                        'E' | 'e' | 'o' => {}
+                        _ => return Err(format!("grep: no option -{letter} here")),
+                    }
+                }
+            }
+            _ if pattern.is_none() => pattern = Some(*arg),
+            _ => return Err("grep: no files here".to_owned()),
+        }
+    }
+    let pattern = pattern.ok_or("grep without a pattern")?;
+    let pattern = match fixed {
+        true => regex::escape(pattern),
+        false => pattern.to_owned(),
+    };
+    let pattern = regex::RegexBuilder::new(&pattern)
+        .case_insensitive(ignore_case)
+        .build()
+        .map_err(|error| format!("grep: {error}"))?;
+    Ok(Grep {
+        pattern,
+        quiet,
+        inverted,
+    })
+}
+
+impl Command {
+    fn is_known(&self) -> bool {
+        match self {
+            Self::Shell(script) => script.commands().all(|words| {
+                let words: Vec<String> = words.iter().map(|word| word.stand_in()).collect();
+                knows(&words)
+            }),
+            Self::Within(_, command) => command.is_known(),
+            _ => true,
+        }
+    }
+}
+
+/// Where a command runs.
+#[derive(Clone, Copy)]
+struct Machine<'a> {
+    host: &'a Host,
+    env: &'a BTreeMap<String, String>,
+}
+
+impl Machine<'_> {
+    async fn run(&self, command: &Command, input: &str) -> Outcome {
+        match command {
+            Command::True => Outcome::status(0),
+            Command::False => Outcome::status(1),
+            Command::Exit(status) => Outcome::status(*status),
+            Command::Sleep(time) => {
+                tokio::time::sleep(*time).await;
+                Outcome::status(0)
+            }
+            Command::Echo(text) => Outcome {
+                status: 0,
+                output: text.clone(),
+            },
+            Command::Test(words) => Outcome::status(test(words)),
+            Command::Grep(grep) => run_grep(grep, input),
+            Command::Fetch(fetch) => fetch.run(self.host).await,
+            Command::Reach(reach) => reach.run(self.host).await,
+            Command::PgIsReady(check) => check.run(self.host, self.env).await,
+            Command::Shell(script) => Box::pin(script.run(self, input)).await,
+            Command::Within(time, command) => {
+                let run = Box::pin(self.run(command, input));
+                let within = tokio::time::timeout(*time, run).await;
+                within.unwrap_or_else(|_| Outcome::status(STATUS_TIMEOUT))
+            }
+        }
+    }
+}
+
+fn run_grep(grep: &Grep, input: &str) -> Outcome {
+    let mut outcome = Outcome::status(1);
+    for line in input.lines() {
+        if grep.pattern.is_match(line) != grep.inverted {
+            outcome.status = 0;
+            if !grep.quiet && outcome.output.len() < OUTPUT_MAX {
+                outcome.output.push_str(line);
+                outcome.output.push('\n');
+            }
+        }
+    }
+    outcome
+}
+
+/// test(1) for strings and numbers; 2 for what it does not understand.
+fn test(words: &[String]) -> i32 {
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let truth = match words[..] {
+        [] => Some(false),
+        [word] => Some(!word.is_empty()),
+        ["-n", word] => Some(!word.is_empty()),
+        ["-z", word] => Some(word.is_empty()),
+        ["!", word] => Some(word.is_empty()),
+        [a, "=" | "==", b] => Some(a == b),
+        [a, "!=", b] => Some(a != b),
+        [a, operator, b] => match (a.trim().parse::<i64>(), b.trim().parse::<i64>()) {
+            (Ok(a), Ok(b)) => match operator {
+                "-eq" => Some(a == b),
+                "-ne" => Some(a != b),
+                "-lt" => Some(a < b),
+                "-le" => Some(a <= b),
+                "-gt" => Some(a > b),
+                "-ge" => Some(a >= b),
+                _ => None,
+            },
+            _ => None,
+        },
+        _ => None,
+    };
+    truth.map_or(2, |truth| Outcome::truth(truth).status)
+}

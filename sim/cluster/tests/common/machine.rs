@@ -1,0 +1,214 @@
+//! A machine that writes down what is done to it and ends processes when a test says so.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use squall_cluster::Machine;
+use squall_cluster::machine::{Exit, NodeId, NodeSpec, Signal};
+use squall_host::{Launch, Loaded};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+#[derive(Default)]
+struct State {
+    names: Vec<String>,
+    exits: Vec<watch::Sender<Option<Exit>>>,
+    log: Vec<(Duration, String)>,
+    zone: BTreeMap<String, Vec<IpAddr>>,
+    plugged: BTreeMap<u32, bool>,
+    /// How processes answer SIGTERM: after so long, with this status; not at all without an entry.
+    obeys: BTreeMap<String, (Duration, i32)>,
+    /// What healthchecks of a machine say; healthy without an entry.
+    sick: BTreeMap<String, bool>,
+    /// Processes that end by themselves: after so long, with this status.
+    ends: BTreeMap<String, (Duration, i32)>,
+}
+
+pub(crate) struct Fake {
+    state: Arc<Mutex<State>>,
+    begin: Instant,
+}
+
+impl Fake {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            state: Arc::default(),
+            begin: Instant::now(),
+        })
+    }
+
+    fn log(&self, line: String) {
+        let at = self.begin.elapsed();
+        self.state.lock().unwrap().log.push((at, line));
+    }
+
+    /// What happened since the last call, `MILLISECONDS what`.
+    pub(crate) fn history(&self) -> Vec<String> {
+        let mut state = self.state.lock().unwrap();
+        let log = std::mem::take(&mut state.log);
+        log.iter()
+            .map(|(at, what)| format!("{} {what}", at.as_millis()))
+            .collect()
+    }
+
+    /// Of the history, the lines that contain one of these words.
+    pub(crate) fn history_of(&self, words: &[&str]) -> Vec<String> {
+        let all = self.history();
+        let with = |line: &String| words.iter().any(|word| line.contains(word));
+        all.into_iter().filter(with).collect()
+    }
+
+    pub(crate) fn obeys(&self, name: &str, after_ms: u64, status: i32) {
+        let after = Duration::from_millis(after_ms);
+        self.state
+            .lock()
+            .unwrap()
+            .obeys
+            .insert(name.into(), (after, status));
+    }
+
+    pub(crate) fn ends(&self, name: &str, after_ms: u64, status: i32) {
+        let after = Duration::from_millis(after_ms);
+        self.state
+            .lock()
+            .unwrap()
+            .ends
+            .insert(name.into(), (after, status));
+    }
+
+    pub(crate) fn lives_on(&self, name: &str) {
+        self.state.lock().unwrap().ends.remove(name);
+    }
+
+    pub(crate) fn sick(&self, name: &str, sick: bool) {
+        self.state.lock().unwrap().sick.insert(name.into(), sick);
+    }
+
+    pub(crate) fn resolves(&self, name: &str) -> Vec<String> {
+        let state = self.state.lock().unwrap();
+        let found = state.zone.get(name).into_iter().flatten();
+        found.map(ToString::to_string).collect()
+    }
+
+    pub(crate) fn is_plugged(&self, name: &str) -> bool {
+        let state = self.state.lock().unwrap();
+        let node = state.names.iter().position(|n| n == name).unwrap();
+        state.plugged[&u32::try_from(node).unwrap()]
+    }
+
+    fn name(&self, node: NodeId) -> String {
+        self.state.lock().unwrap().names[node.0 as usize].clone()
+    }
+
+    fn end_after(&self, node: NodeId, after: Duration, exit: Exit) {
+        let sender = self.state.lock().unwrap().exits[node.0 as usize].clone();
+        if after.is_zero() {
+            sender.send_replace(Some(exit));
+            return;
+        }
+        tokio::spawn(async move {
+            tokio::time::sleep(after).await;
+            // One that ended meanwhile stays ended.
+            if sender.borrow().is_none() {
+                sender.send_replace(Some(exit));
+            }
+        });
+    }
+}
+
+impl Machine for Fake {
+    fn add_node(&self, spec: NodeSpec) -> NodeId {
+        let mut state = self.state.lock().unwrap();
+        let node = NodeId(u32::try_from(state.names.len()).unwrap());
+        state.names.push(spec.name);
+        state.exits.push(watch::channel(None).0);
+        node
+    }
+
+    fn start(&self, node: NodeId, _: &Loaded, _: &Launch) {
+        let name = self.name(node);
+        let plugged = self.state.lock().unwrap().plugged[&node.0];
+        assert!(plugged, "{name} starts without a network");
+        self.log(format!("start {name}"));
+        let ends = {
+            let mut state = self.state.lock().unwrap();
+            state.exits[node.0 as usize] = watch::channel(None).0;
+            state.ends.get(&name).copied()
+        };
+        if let Some((after, status)) = ends {
+            self.end_after(node, after, Exit::Status(status));
+        }
+    }
+
+    fn signal(&self, node: NodeId, signal: Signal) {
+        let name = self.name(node);
+        self.log(format!("{signal:?} {name}"));
+        let obeys = self.state.lock().unwrap().obeys.get(&name).copied();
+        match (signal, obeys) {
+            (Signal::Kill, _) => self.end_after(node, Duration::ZERO, Exit::Killed),
+            (Signal::Terminate, Some((after, status))) => {
+                self.end_after(node, after, Exit::Status(status));
+            }
+            _ => {}
+        }
+    }
+
+    fn exit(&self, node: NodeId) -> BoxFuture<'static, Exit> {
+        let mut receiver = self.state.lock().unwrap().exits[node.0 as usize].subscribe();
+        async move {
+            let ended = receiver.wait_for(Option::is_some).await.map(|exit| *exit);
+            match ended {
+                Ok(exit) => exit.expect("waited for"),
+                Err(_) => std::future::pending().await,
+            }
+        }
+        .boxed()
+    }
+
+    fn exec(&self, node: NodeId, command: Vec<String>) -> BoxFuture<'static, i32> {
+        let name = self.name(node);
+        self.log(format!("exec {name} {}", command.join(" ")));
+        let state = self.state.clone();
+        async move {
+            if command.iter().any(|word| word == "hang") {
+                std::future::pending::<()>().await;
+            }
+            let sick = state.lock().unwrap().sick.get(&name).copied();
+            i32::from(sick.unwrap_or(false))
+        }
+        .boxed()
+    }
+
+    fn plug(&self, node: NodeId, plugged: bool) {
+        let name = self.name(node);
+        let before = self.state.lock().unwrap().plugged.insert(node.0, plugged);
+        if before.is_some() {
+            self.log(format!(
+                "{} {name}",
+                if plugged { "plug" } else { "unplug" }
+            ));
+        }
+    }
+
+    fn publish(&self, from: SocketAddr, to: SocketAddr) {
+        self.log(format!("publish {from} {to}"));
+    }
+
+    fn unpublish(&self, from: SocketAddr) {
+        self.log(format!("unpublish {from}"));
+    }
+
+    fn set_name(&self, name: &str, addresses: Vec<IpAddr>) {
+        self.state
+            .lock()
+            .unwrap()
+            .zone
+            .insert(name.to_owned(), addresses);
+    }
+
+    fn note(&self, _: NodeId, _: String) {}
+}
