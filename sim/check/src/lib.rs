@@ -1,1 +1,143 @@
-//! check.
+//! What must hold over a whole run, judged from its record alone.
+//!
+//! One file for each invariant, with where it comes from and a test that shows that it can fail:
+//!
+//! | name in a scenario | module | what must hold |
+//! |---|---|---|
+//! | `every-request-answered` | [`every_request_answered`] | every request got an HTTP answer |
+//! | `no-failed-request` | [`no_failed_request`] | every request was answered with 200 to 299 |
+//! | `no-server-error` | [`no_server_error`] | no answer was a 5xx |
+//! | `recovers` | [`recovers`] | from a stated time after the last change, all is well |
+//! | `balanced-after-recovery` | [`balanced_after_recovery`] | from then on the backends share the work |
+//!
+//! To add one: a file with `judge`, a variant of [`Invariant`], a row here, a name in [`NAMES`].
+//!
+//! Deliberately absent: expectations of single phases (`squall-scenario` evaluates those) and any
+//! knowledge of what broke the system.
+
+pub mod balanced_after_recovery;
+pub mod every_request_answered;
+pub mod no_failed_request;
+pub mod no_server_error;
+pub mod recovers;
+#[cfg(test)]
+mod samples;
+
+use std::time::Duration;
+
+use squall_record::{Kind, RunRecord, Sample};
+
+/// The names of all invariants, as a scenario writes them.
+pub const NAMES: [&str; 5] = [
+    "every-request-answered",
+    "no-failed-request",
+    "no-server-error",
+    "recovers",
+    "balanced-after-recovery",
+];
+
+/// An invariant with its parameters.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Invariant {
+    /// See [`every_request_answered`].
+    EveryRequestAnswered,
+    /// See [`no_failed_request`].
+    NoFailedRequest,
+    /// See [`no_server_error`].
+    NoServerError,
+    /// See [`recovers`].
+    Recovers {
+        /// How long the system may take.
+        within: Duration,
+    },
+    /// See [`balanced_after_recovery`].
+    BalancedAfterRecovery {
+        /// How long the system may take.
+        within: Duration,
+        /// How far a share may be from even, from 0 to 1.
+        tolerance: f64,
+    },
+}
+
+impl Invariant {
+    /// As a scenario writes it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::EveryRequestAnswered => NAMES[0],
+            Self::NoFailedRequest => NAMES[1],
+            Self::NoServerError => NAMES[2],
+            Self::Recovers { .. } => NAMES[3],
+            Self::BalancedAfterRecovery { .. } => NAMES[4],
+        }
+    }
+
+    /// Whether it holds over a run. Looks at the samples and the happenings, not at the summary.
+    pub fn judge(&self, record: &RunRecord) -> squall_record::Invariant {
+        let (holds, detail) = match *self {
+            Self::EveryRequestAnswered => every_request_answered::judge(record),
+            Self::NoFailedRequest => no_failed_request::judge(record),
+            Self::NoServerError => no_server_error::judge(record),
+            Self::Recovers { within } => recovers::judge(record, within),
+            Self::BalancedAfterRecovery { within, tolerance } => {
+                balanced_after_recovery::judge(record, within, tolerance)
+            }
+        };
+        squall_record::Invariant {
+            name: self.name().to_owned(),
+            holds,
+            detail,
+        }
+    }
+}
+
+/// Whether it holds, or `None`, and what was seen.
+type Judgement = (Option<bool>, String);
+
+/// Judges "no sample is bad", naming the first that is.
+fn none<'a>(
+    samples: impl IntoIterator<Item = &'a Sample>,
+    bad: impl Fn(&Sample) -> bool,
+    good_word: &str,
+) -> Judgement {
+    let (mut total, mut count, mut first) = (0_u64, 0_u64, None);
+    for sample in samples {
+        total += 1;
+        if bad(sample) {
+            count += 1;
+            first = first.or(Some(sample));
+        }
+    }
+    match (total, first) {
+        (0, _) => (None, "no request was sent".to_owned()),
+        (_, None) => (Some(true), format!("{total} of {total} {good_word}")),
+        (_, Some(sample)) => (
+            Some(false),
+            format!(
+                "{count} of {total} not {good_word}; the first: {}, sent at {}: {} after {}",
+                sample.client,
+                seconds(sample.sent_us),
+                sample.outcome,
+                seconds(sample.latency_us)
+            ),
+        ),
+    }
+}
+
+/// The samples that were sent later than `within` after the scenario last broke or mended
+/// something, and that instant. Without any such change: after the start.
+fn after_last_change(record: &RunRecord, within: Duration) -> (impl Iterator<Item = &Sample>, u64) {
+    let last_us = record
+        .happenings
+        .iter()
+        .filter(|happening| happening.kind != Kind::Note)
+        .map(|happening| happening.at_us)
+        .max()
+        .unwrap_or(0);
+    let from_us = last_us.saturating_add(u64::try_from(within.as_micros()).unwrap_or(u64::MAX));
+    let samples = record.samples.iter();
+    (samples.filter(move |s| s.sent_us >= from_us), from_us)
+}
+
+fn seconds(us: u64) -> String {
+    format!("{}.{:03} s", us / 1_000_000, us / 1000 % 1000)
+}

@@ -1,1 +1,39 @@
-//! record.
+//! The record of a run: plain data, and the only thing that passes from a run to its reports.
+//!
+//! | module | idea |
+//! |---|---|
+//! | [`summary`] | what a run came to: verdict, phases, invariants; what `--format json` prints |
+//! | [`sample`] | one request of a client, and what became of it |
+//! | [`happening`] | what befell the system, and what its processes said |
+//! | [`view`] | a phase together with what was seen in it |
+//! | [`name`] | short texts that many samples share |
+//!
+//! Deliberately absent: any judgement of its own but the arithmetic of a verdict, any formatting,
+//! and any type of the simulator. Times are virtual and count from the start of the run.
+
+pub mod happening;
+pub mod name;
+pub mod sample;
+pub mod summary;
+pub mod view;
+
+use serde::{Deserialize, Serialize};
+
+pub use happening::{Happening, Kind, Line, Log};
+pub use name::Name;
+pub use sample::{Failure, Outcome, Sample};
+pub use summary::{Expectation, Invariant, Latency, Phase, Summary, Verdict};
+pub use view::PhaseView;
+
+/// All that is known about a run once it is over.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunRecord {
+    /// What it came to.
+    pub summary: Summary,
+    /// Every request, in the order of sending.
+    pub samples: Vec<Sample>,
+    /// What befell the system, in order.
+    pub happenings: Vec<Happening>,
+    /// What the processes wrote.
+    pub log: Log,
+}

@@ -1,1 +1,15 @@
-//! report.
+//! What people and programs read of a run, made from its record alone.
+//!
+//! | module | idea |
+//! |---|---|
+//! | [`text`] | the terminal: each phase as it ends, in the manner of a load test, and a summary |
+//! | [`picture`] | a line of blocks that shows a phase second by second |
+//! | [`json`] | the summary for programs |
+//!
+//! Text carries ANSI styles always; whoever knows the stream (the command line, through
+//! `anstream`) takes them out where nobody sees them. Every mark has a word beside it, so nothing
+//! is lost then. Deliberately absent: any judgement, and any knowledge of how the run was made.
+
+pub mod json;
+pub mod picture;
+pub mod text;

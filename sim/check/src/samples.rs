@@ -1,0 +1,69 @@
+//! Records made by hand, for the tests.
+
+use squall_record::{Failure, Happening, Kind, Log, Outcome, RunRecord, Sample, Summary, Verdict};
+
+pub(crate) fn record(samples: Vec<Sample>) -> RunRecord {
+    RunRecord {
+        summary: Summary {
+            scenario: "by hand".to_owned(),
+            seed: 1,
+            verdict: Verdict::Unknown,
+            virtual_ms: 0,
+            wall_ms: 0,
+            events: 0,
+            trace_hash: String::new(),
+            phases: vec![],
+            invariants: vec![],
+        },
+        samples,
+        happenings: vec![],
+        log: Log::default(),
+    }
+}
+
+pub(crate) fn ok(at_s: u64) -> Sample {
+    status(at_s, 200)
+}
+
+pub(crate) fn status(at_s: u64, status: u16) -> Sample {
+    sample(at_s, Outcome::Status(status))
+}
+
+pub(crate) fn fails(at_s: u64) -> Sample {
+    sample(at_s, Outcome::Failure(Failure::Timeout))
+}
+
+pub(crate) fn by(at_s: u64, backend: &str) -> Sample {
+    Sample {
+        backend: Some(backend.into()),
+        ..ok(at_s)
+    }
+}
+
+pub(crate) fn fault(at_s: u64) -> Happening {
+    happening(at_s, Kind::Fault)
+}
+
+pub(crate) fn repair(at_s: u64) -> Happening {
+    happening(at_s, Kind::Repair)
+}
+
+fn sample(at_s: u64, outcome: Outcome) -> Sample {
+    Sample {
+        client: "load".into(),
+        sent_us: at_s * 1_000_000,
+        latency_us: 1000,
+        outcome,
+        backend: None,
+        database: None,
+    }
+}
+
+fn happening(at_s: u64, kind: Kind) -> Happening {
+    Happening {
+        at_us: at_s * 1_000_000,
+        host: "backend1".into(),
+        what: "changed".to_owned(),
+        kind,
+    }
+}

@@ -1,0 +1,49 @@
+//! The command `squall`: reads the command line, puts the parts together, prints, exits.
+//!
+//! | module | idea |
+//! |---|---|
+//! | [`args`] | what can be asked for |
+//! | [`run`] | `squall run`: plays a scenario and prints how it goes |
+//! | [`twice`] | `--twice`: a second process plays the same; the first event that differs |
+//! | [`list`] | `squall list`: the scenarios in a folder |
+//! | [`check`] | `squall check`: what is wrong with files, and what has no effect here |
+//! | [`programs`] | the programs that can be run, by name |
+//! | [`exit`] | what the command ends with |
+//!
+//! Data goes to standard output, all else to standard error. Deliberately absent: any judgement of
+//! a run, and anything that a second front end would have to repeat.
+
+mod args;
+mod check;
+mod exit;
+mod list;
+mod programs;
+mod run;
+mod twice;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::{Args, Command};
+use crate::exit::Exit;
+
+fn main() -> ExitCode {
+    let exit = match Args::try_parse() {
+        Ok(args) => match args.command {
+            Command::Run(run) => run::run(&run),
+            Command::List(list) => list::list(&list.folder),
+            Command::Check(check) => check::check(&check.files),
+        },
+        Err(error) => {
+            // `--help` and `--version` are answers, not errors. A closed pipe loses either.
+            drop(error.print());
+            if error.use_stderr() {
+                Exit::BadInput
+            } else {
+                Exit::Passed
+            }
+        }
+    };
+    exit.into()
+}

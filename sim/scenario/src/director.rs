@@ -1,0 +1,292 @@
+//! The one who plays a scenario: brings the system up, starts the clients, does every step at its
+//! time, and judges each phase once the last request that was sent in it has its outcome.
+//!
+//! Deliberately absent: how any of it is done (that is [`World`]'s and [`System`]'s), and any
+//! waiting for conditions: the story is a timetable, so that a run has the same length whatever the
+//! system does.
+
+mod faults;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use squall_cluster::machine::NodeId;
+use squall_host::Launch;
+use squall_record::{Invariant, Kind, PhaseView, RunRecord, Summary, Verdict};
+use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
+
+use crate::director::faults::{Doing, Faults};
+use crate::file::Scenario;
+use crate::journal::Journal;
+use crate::recorder::Recorder;
+use crate::timeline::Timeline;
+use crate::world::{System, World};
+use crate::{client, judge};
+
+/// Is told how a run goes on while it does.
+pub trait Progress: Send + Sync + 'static {
+    /// All of the system has started, `at` this virtual time.
+    fn system_is_up(&self, at: Duration) {
+        let _ = at;
+    }
+
+    /// A phase is over and judged. Phases come in order.
+    fn phase_ended(&self, view: PhaseView<'_>) {
+        let _ = view;
+    }
+}
+
+/// For those who do not want to be told.
+impl Progress for () {}
+
+/// How long a step such as `stop` may take beyond the end of the story.
+const STEP_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// How often the director looks whether the last requests of a phase have their outcome. Clients
+/// run on other machines, so nothing can wake it.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// How much longer than its timeout a request may take until its outcome is written down.
+const TIMEOUT_SLACK: Duration = Duration::from_secs(1);
+
+/// Plays one scenario, once.
+pub struct Director {
+    /// What is played.
+    pub scenario: Arc<Scenario>,
+    /// Where.
+    pub world: Arc<dyn World>,
+    /// With whom.
+    pub system: Arc<dyn System>,
+    /// What befalls the system; the world writes into the same.
+    pub journal: Arc<Journal>,
+    /// Is told how it goes.
+    pub progress: Arc<dyn Progress>,
+}
+
+/// What the director saw.
+#[derive(Debug)]
+pub struct Told {
+    scenario: Arc<Scenario>,
+    phases: Vec<squall_record::Phase>,
+    samples: Vec<squall_record::Sample>,
+    /// Judgements of the play itself, when something in it went wrong.
+    mishaps: Vec<Invariant>,
+}
+
+/// What only the one who ran the engine knows about a run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Measured {
+    /// The seed.
+    pub seed: u64,
+    /// Virtual time from the start of the run to its end.
+    pub virtual_time: Duration,
+    /// The same on the real clock.
+    pub wall_time: Duration,
+    /// Events that the engine processed.
+    pub events: u64,
+    /// Hash of the trace, in hexadecimal.
+    pub trace_hash: String,
+}
+
+impl Director {
+    /// Plays the scenario to its end.
+    pub async fn direct(self) -> Told {
+        let timeline = Timeline::of(&self.scenario);
+        let clients: Vec<NodeId> = self
+            .scenario
+            .clients
+            .iter()
+            .map(|client| self.world.add_client(&client.name.value))
+            .collect();
+        if let Err(why) = self.bring_up().await {
+            return self.told(
+                vec![],
+                vec![],
+                vec![mishap("the-system-starts", Some(false), why)],
+            );
+        }
+        let began = self.world.now();
+        self.progress.system_is_up(began);
+        let system = self.system.clone();
+        let recorder = Recorder::new(began, Arc::new(move |address| system.service_at(address)));
+        for ((client, stretches), node) in self
+            .scenario
+            .clients
+            .iter()
+            .zip(&timeline.stretches)
+            .zip(&clients)
+        {
+            let program = client::program(client, stretches, &recorder);
+            self.world.start(*node, &program, &Launch::default());
+        }
+        let (phases, mishaps) = futures::join!(
+            self.judge_phases(&timeline, &recorder),
+            self.play(&timeline, &recorder, &clients),
+        );
+        self.told(phases, recorder.take(), mishaps)
+    }
+
+    async fn bring_up(&self) -> Result<(), String> {
+        let within = self.scenario.system.up_within;
+        match timeout(within, self.system.up()).await {
+            Ok(result) => result,
+            Err(_) => Err(format!("the system has not started within {within:?}")),
+        }
+    }
+
+    /// Does every step at its time; what could not be done.
+    async fn play(
+        &self,
+        timeline: &Timeline,
+        recorder: &Recorder,
+        clients: &[NodeId],
+    ) -> Vec<Invariant> {
+        let mut faults = Faults::new(self, clients);
+        let mut doing = FuturesUnordered::new();
+        let mut mishaps = Vec::new();
+        let began = recorder.story_began();
+        for event in &timeline.events {
+            let until = began + event.at;
+            self.attend(&mut doing, until, recorder, &mut mishaps).await;
+            recorder.addresses_changed();
+            doing.extend(faults.apply(event));
+        }
+        let end = began + timeline.end;
+        self.attend(&mut doing, end, recorder, &mut mishaps).await;
+        if !doing.is_empty() {
+            let end = end + STEP_TIMEOUT;
+            let all = async {
+                while let Some(done) = doing.next().await {
+                    mishaps.extend(self.done(done));
+                }
+            };
+            if timeout_at(end, all).await.is_err() {
+                let why = format!("not done {STEP_TIMEOUT:?} after the end of the story");
+                mishaps.extend(self.done(("a step".to_owned(), Err(why))));
+            }
+        }
+        mishaps
+    }
+
+    /// Lets the steps that take their time go on, until it is time for something else.
+    async fn attend(
+        &self,
+        doing: &mut FuturesUnordered<Doing>,
+        until: Instant,
+        recorder: &Recorder,
+        mishaps: &mut Vec<Invariant>,
+    ) {
+        let until = sleep_until(until);
+        tokio::pin!(until);
+        loop {
+            tokio::select! {
+                biased;
+                Some(done) = doing.next() => {
+                    recorder.addresses_changed();
+                    mishaps.extend(self.done(done));
+                }
+                () = &mut until => return,
+            }
+        }
+    }
+
+    /// What is wrong with the end of a step, if anything is.
+    fn done(&self, (what, result): (String, Result<(), String>)) -> Option<Invariant> {
+        let why = result.err()?;
+        let text = format!("{what} failed: {why}");
+        self.journal
+            .happened(self.world.now(), "scenario", text, Kind::Note);
+        Some(mishap("every-step-is-done", None, format!("{what}: {why}")))
+    }
+
+    async fn judge_phases(
+        &self,
+        timeline: &Timeline,
+        recorder: &Recorder,
+    ) -> Vec<squall_record::Phase> {
+        let offset = self
+            .world
+            .now()
+            .saturating_sub(recorder.story_began().elapsed());
+        let longest = self
+            .scenario
+            .clients
+            .iter()
+            .map(|client| client.timeout)
+            .max();
+        let patience = longest.unwrap_or_default() + TIMEOUT_SLACK;
+        let mut judged = Vec::new();
+        for (phase, (from, to)) in self.scenario.phases.iter().zip(&timeline.phases) {
+            let end = recorder.story_began() + *to;
+            sleep_until(end).await;
+            while !recorder.is_settled(*to) && end.elapsed() < patience {
+                sleep(LOOK_EVERY).await;
+            }
+            let phase = recorder.between(*from, *to, |samples| {
+                let phase = judge::phase(phase, offset + *from, offset + *to, samples);
+                self.journal.with(|happenings, log| {
+                    self.progress
+                        .phase_ended(PhaseView::cut(&phase, samples, happenings, &log.lines));
+                });
+                phase
+            });
+            judged.push(phase);
+        }
+        judged
+    }
+
+    fn told(
+        &self,
+        phases: Vec<squall_record::Phase>,
+        samples: Vec<squall_record::Sample>,
+        mishaps: Vec<Invariant>,
+    ) -> Told {
+        Told {
+            scenario: self.scenario.clone(),
+            phases,
+            samples,
+            mishaps,
+        }
+    }
+}
+
+fn mishap(name: &str, holds: Option<bool>, detail: String) -> Invariant {
+    Invariant {
+        name: name.to_owned(),
+        holds,
+        detail,
+    }
+}
+
+impl Told {
+    /// The record of the run: judges the invariants and with them the whole.
+    pub fn into_record(self, measured: Measured, journal: &Journal) -> RunRecord {
+        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let (happenings, log) = journal.take();
+        let mut record = RunRecord {
+            summary: Summary {
+                scenario: self.scenario.name.clone(),
+                seed: measured.seed,
+                verdict: Verdict::Unknown,
+                virtual_ms: millis(measured.virtual_time),
+                wall_ms: millis(measured.wall_time),
+                events: measured.events,
+                trace_hash: measured.trace_hash,
+                phases: self.phases,
+                invariants: self.mishaps,
+            },
+            samples: self.samples,
+            happenings,
+            log,
+        };
+        let invariants = self.scenario.invariants.iter();
+        let judged: Vec<Invariant> = invariants
+            .map(|invariant| invariant.judge(&record))
+            .collect();
+        record.summary.invariants.extend(judged);
+        record.summary.verdict = record.summary.judged();
+        record
+    }
+}

@@ -1,0 +1,427 @@
+//! The scenario file as a typed value: what it says, with the lines where it says it.
+//!
+//! Reading checks everything that can be seen in the file alone (keys, quantities, names of
+//! clients, times that lie outside their phase). Whether a service exists is
+//! [`crate::plan`]'s question.
+//!
+//! | part of the file | module |
+//! |---|---|
+//! | `scenario`, `about`, `system`, `network`, `invariants` | here |
+//! | `clients` | [`client`] |
+//! | `phases` | [`phase`] |
+//! | `load` of a phase or a step | [`load`] |
+//! | `steps` of a phase | [`step`] |
+//! | `expect` of a phase | [`expect`] |
+//!
+//! Everything that can be said, once:
+//!
+//! ```yaml
+//! scenario: NAME                        # the first key, always
+//! about: The failure, and what must happen.
+//! system:
+//!   compose: docker-compose.yml         # from the folder of this file
+//!   environment: {VAR: value}           # for ${VAR} in it
+//!   profiles: [extra]
+//!   programs: {IMAGE or SERVICE: PROGRAM}
+//!   up_within: 120s
+//! network: {latency: 200us, jitter: 0}  # when nothing is wrong
+//! clients:
+//!   - name: load
+//!     get: http://localhost:8080/data   # or post, put, delete, patch, head
+//!     headers: {accept: application/json}
+//!     body: text
+//!     rate: 50/s                        # open loop; or a closed one: `every: 500ms`, `users: 3`
+//!     timeout: 30s
+//!     keep_alive: false
+//!     backend: $.backend_id             # who answered; or {header: X-Upstream-Addr}
+//!     database: $.postgres_ip           # an address becomes the name of its service
+//! phases:
+//!   - phase: NAME
+//!     for: 20s
+//!     load: off                         # or on, 100/s, 500ms; or by client: {load: off}
+//!     steps:                            # `at` from the start of the phase; `for` undoes it
+//!       - {at: 5s, kill: SERVICE, for: 3s}      # or a list, a container, SERVICE-NUMBER
+//!       - stop: SERVICE                         # start, restart, pause, unpause
+//!       - scale: {SERVICE: 3}
+//!       - isolate: SERVICE
+//!       - partition: {between: A, and: [B, C]}  # or {from: A}, {towards: A}, {of: A}
+//!       - loss: {percent: 25%, towards: A}
+//!       - latency: {delay: 50ms, jitter: 5ms, of: A}
+//!       - heal: all                             # partitions, loss, latency
+//!       - reset: {between: A, and: B}
+//!       - power_off: SERVICE                    # power_on
+//!       - load: 100/s                           # stop_load, resume_load
+//!     expect:                           # of the requests that are sent in the phase
+//!       success: 100%                   # comparisons: 100%, >= 99%, < 1%, 40%..60%
+//!       status: [200]                   # nothing else; or shares: {200: '> 99%', timeout: 0%}
+//!       backends: {A: 40%..60%}         # share of the successful answers that name one
+//!       databases: {A: '> 0%'}
+//!       only_backends: [A, B]           # each of these and nobody else
+//!       only_databases: [A]
+//!       longest_stall: < 1s             # from sending a request to its answer or failure
+//!       longest_outage: < 3s            # without a successful answer
+//!       latency: {p50: < 5ms, p99: < 1s}        # p90, max
+//!       requests: '>= 100'
+//!       failed: 0
+//! invariants:                           # of the whole run; see `squall_check`
+//!   - no-failed-request
+//!   - recovers: {within: 5s}
+//! ```
+
+pub mod client;
+pub mod expect;
+pub mod load;
+pub mod phase;
+pub mod step;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use squall_check::Invariant;
+use squall_host::{Diagnostic, Diagnostics, Origin};
+
+pub use client::{Client, Extract, Pace, Url};
+pub use expect::{Expectation, Quantity, Served};
+pub use load::Load;
+pub use phase::Phase;
+pub use step::{Act, Healed, Links, Process, Step};
+
+use crate::units;
+use crate::yaml::{self, Fields, Node, Problems, Value};
+
+/// A value and the line where the file has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Located<T> {
+    /// From 1.
+    pub line: u32,
+    /// What stands there.
+    pub value: T,
+}
+
+/// A scenario file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scenario {
+    /// The file, as the user would open it.
+    pub file: Arc<str>,
+    /// Its name.
+    pub name: String,
+    /// The story in a few sentences.
+    pub about: Option<String>,
+    /// What is put under test.
+    pub system: System,
+    /// The network as it is when nothing is wrong with it.
+    pub network: Network,
+    /// Who sends requests.
+    pub clients: Vec<Client>,
+    /// In order.
+    pub phases: Vec<Phase>,
+    /// What must hold over the whole run.
+    pub invariants: Vec<Invariant>,
+}
+
+/// What is put under test.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct System {
+    /// The Compose file, relative to the scenario file.
+    pub compose: Located<String>,
+    /// Values for `${VAR}` in the Compose file.
+    pub environment: BTreeMap<String, String>,
+    /// Compose profiles that are switched on.
+    pub profiles: Vec<String>,
+    /// Which program plays an image or a service, beyond the well-known ones.
+    pub programs: BTreeMap<String, Located<String>>,
+    /// How long the system may take until all of it has started.
+    pub up_within: Duration,
+}
+
+/// The network as it is when nothing is wrong with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Network {
+    /// From any machine to any other.
+    pub latency: Duration,
+    /// A packet takes up to this much longer.
+    pub jitter: Duration,
+}
+
+/// A switch and a few metres of cable, or a bridge on one machine.
+const LATENCY: Duration = Duration::from_micros(200);
+
+/// How long `up` may take unless said otherwise.
+const UP_WITHIN: Duration = Duration::from_secs(120);
+
+/// A phase, the time within which `recovers` asks for all to be well, unless said otherwise.
+const RECOVERS_WITHIN: Duration = Duration::from_secs(10);
+
+/// How far from even a share may be for `balanced-after-recovery`, unless said otherwise.
+const BALANCE_TOLERANCE: f64 = 0.1;
+
+/// The first key of every scenario file, by which `squall list` knows one.
+pub const FIRST_KEY: &str = "scenario";
+
+/// Whether a text is a scenario file: YAML whose first key is `scenario`.
+pub fn is_scenario(text: &str) -> bool {
+    text.lines()
+        .map(str::trim_end)
+        .find(|line| !line.is_empty() && !line.starts_with('#') && *line != "---")
+        .and_then(|line| line.strip_prefix(FIRST_KEY))
+        .is_some_and(|rest| rest.trim_start().starts_with(':'))
+}
+
+/// The name of a scenario and what it is about, read leniently for a list.
+pub fn title(file: &Arc<str>, text: &str) -> Result<(String, Option<String>), Diagnostics> {
+    let root = yaml::parse(file, text)?;
+    let text_of = |wanted: &str| match &root.value {
+        Value::Map(entries) => entries
+            .iter()
+            .find(|(key, _)| key.name == wanted)
+            .and_then(|(_, node)| Some(node.text()?.trim().to_owned())),
+        _ => None,
+    };
+    Ok((
+        text_of(FIRST_KEY).unwrap_or_default(),
+        text_of("about").filter(|about| !about.is_empty()),
+    ))
+}
+
+impl Scenario {
+    /// Reads the file at `path`.
+    pub fn open(path: &Path) -> Result<Self, Diagnostics> {
+        let shown: Arc<str> = path.display().to_string().into();
+        match std::fs::read_to_string(path) {
+            Ok(text) => Self::read(shown, &text),
+            Err(error) => {
+                let message = format!("cannot read the scenario: {error}");
+                Err(Diagnostic::at(Origin::new(shown, 0), message)
+                    .help("`squall list` shows the scenarios in a folder")
+                    .into())
+            }
+        }
+    }
+
+    /// Reads the text of a scenario file; every mistake in it is reported, not only the first.
+    pub fn read(file: Arc<str>, text: &str) -> Result<Self, Diagnostics> {
+        let root = yaml::parse(&file, text)?;
+        let mut problems = Problems::new(file.clone());
+        let scenario = read_root(file, &root, &mut problems);
+        problems.finish(scenario)
+    }
+}
+
+fn read_root(file: Arc<str>, root: &Node, problems: &mut Problems) -> Option<Scenario> {
+    let mut fields = root.fields("the scenario", problems)?;
+    if let Value::Map(entries) = &root.value
+        && let Some((key, _)) = entries.first()
+        && key.name != FIRST_KEY
+    {
+        problems.add(
+            key.line,
+            format!(
+                "a scenario file begins with `{FIRST_KEY}:`, not with `{}:`",
+                key.name
+            ),
+            format!("begin it with `{FIRST_KEY}: NAME`"),
+        );
+    }
+    let name = fields
+        .require(
+            FIRST_KEY,
+            "give it a name: `scenario: kill-follower`",
+            problems,
+        )
+        .and_then(|node| node.expect_text(FIRST_KEY, problems));
+    let about = fields
+        .take("about")
+        .and_then(|node| node.expect_text("about", problems));
+    let system = fields
+        .require(
+            "system",
+            "say what is tested: `system: {compose: docker-compose.yml}`",
+            problems,
+        )
+        .and_then(|node| read_system(node, problems));
+    let network = read_network(fields.take("network"), problems);
+    let clients = client::read_all(fields.take("clients"), problems);
+    let phases = fields
+        .require(
+            "phases",
+            "a story has at least one phase: `phases: [{phase: NAME, for: 20s}]`",
+            problems,
+        )
+        .map(|node| phase::read_all(node, &clients, problems));
+    let invariants = read_invariants(fields.take("invariants"), problems);
+    fields.finish(problems);
+    Some(Scenario {
+        file,
+        name: name?.trim().to_owned(),
+        about: about.map(|about| about.trim().to_owned()),
+        system: system?,
+        network,
+        clients,
+        phases: phases?,
+        invariants,
+    })
+}
+
+fn read_system(node: &Node, problems: &mut Problems) -> Option<System> {
+    let mut fields = node.fields("system", problems)?;
+    let compose = fields
+        .require(
+            "compose",
+            "name the Compose file: `compose: docker-compose.yml`",
+            problems,
+        )
+        .and_then(|node| {
+            let value = node.expect_text("compose", problems)?.to_owned();
+            Some(Located {
+                line: node.line,
+                value,
+            })
+        });
+    let mut environment = BTreeMap::new();
+    let mut programs = BTreeMap::new();
+    for (key, node) in entries(&mut fields, "environment", problems) {
+        if let Some(value) = node.expect_text(&key, problems) {
+            environment.insert(key, value.to_owned());
+        }
+    }
+    for (key, node) in entries(&mut fields, "programs", problems) {
+        if let Some(value) = node.expect_text(&key, problems) {
+            let value = value.to_owned();
+            programs.insert(
+                key,
+                Located {
+                    line: node.line,
+                    value,
+                },
+            );
+        }
+    }
+    let profiles = fields
+        .take("profiles")
+        .map(|node| node.expect_texts("profiles", problems))
+        .unwrap_or_default();
+    let up_within = duration_or(&mut fields, "up_within", UP_WITHIN, problems);
+    fields.finish(problems);
+    Some(System {
+        compose: compose?,
+        environment,
+        profiles: profiles.into_iter().map(|(_, profile)| profile).collect(),
+        programs,
+        up_within,
+    })
+}
+
+fn entries<'a>(
+    fields: &mut Fields<'a>,
+    key: &'static str,
+    problems: &mut Problems,
+) -> Vec<(String, &'a Node)> {
+    fields
+        .take(key)
+        .map(|node| node.expect_map(key, problems))
+        .unwrap_or_default()
+        .iter()
+        .map(|(key, node)| (key.name.clone(), node))
+        .collect()
+}
+
+fn read_network(node: Option<&Node>, problems: &mut Problems) -> Network {
+    let mut network = Network {
+        latency: LATENCY,
+        jitter: Duration::ZERO,
+    };
+    if let Some(mut fields) = node.and_then(|node| node.fields("network", problems)) {
+        network.latency = duration_or(&mut fields, "latency", LATENCY, problems);
+        network.jitter = duration_or(&mut fields, "jitter", Duration::ZERO, problems);
+        fields.finish(problems);
+    }
+    network
+}
+
+/// The duration under a key, or what stands in for it.
+fn duration_or(
+    fields: &mut Fields<'_>,
+    key: &'static str,
+    default: Duration,
+    problems: &mut Problems,
+) -> Duration {
+    duration(fields, key, problems).unwrap_or(default)
+}
+
+/// The duration under a key, if it is there and good.
+fn duration(
+    fields: &mut Fields<'_>,
+    key: &'static str,
+    problems: &mut Problems,
+) -> Option<Duration> {
+    duration_of(fields.take(key)?, key, problems)
+}
+
+fn duration_of(node: &Node, what: &str, problems: &mut Problems) -> Option<Duration> {
+    let text = node.expect_text(what, problems)?;
+    problems.quantity(node.line, units::duration(text))
+}
+
+fn read_invariants(node: Option<&Node>, problems: &mut Problems) -> Vec<Invariant> {
+    let Some(node) = node else {
+        return Vec::new();
+    };
+    let nodes = node.expect_list("invariants", problems);
+    nodes
+        .iter()
+        .filter_map(|node| read_invariant(node, problems))
+        .collect()
+}
+
+fn read_invariant(node: &Node, problems: &mut Problems) -> Option<Invariant> {
+    let (name, parameters) = match &node.value {
+        Value::Scalar(name) => (name.as_str(), None),
+        Value::Map(entries) if entries.len() == 1 => {
+            (entries[0].0.name.as_str(), Some(&entries[0].1))
+        }
+        _ => {
+            let help = "write `- no-failed-request` or `- recovers: {within: 5s}`";
+            problems.add(
+                node.line,
+                "an invariant is a name, or one name with parameters",
+                help,
+            );
+            return None;
+        }
+    };
+    let mut within = RECOVERS_WITHIN;
+    let mut tolerance = BALANCE_TOLERANCE;
+    match (name, parameters) {
+        ("recovers" | "balanced-after-recovery", Some(parameters)) => {
+            let mut fields = parameters.fields("the parameters of an invariant", problems)?;
+            within = duration_or(&mut fields, "within", within, problems);
+            if name == "balanced-after-recovery"
+                && let Some(node) = fields.take("tolerance")
+                && let Some(text) = node.expect_text("tolerance", problems)
+            {
+                tolerance = problems.quantity(node.line, units::percent(text))?;
+            }
+            fields.finish(problems);
+        }
+        (_, Some(parameters)) if squall_check::NAMES.contains(&name) => {
+            let message = format!("the invariant `{name}` has no parameters");
+            problems.add(parameters.line, message, format!("write `- {name}`"));
+            return None;
+        }
+        _ => {}
+    }
+    Some(match name {
+        "every-request-answered" => Invariant::EveryRequestAnswered,
+        "no-failed-request" => Invariant::NoFailedRequest,
+        "no-server-error" => Invariant::NoServerError,
+        "recovers" => Invariant::Recovers { within },
+        "balanced-after-recovery" => Invariant::BalancedAfterRecovery { within, tolerance },
+        _ => {
+            let help = yaml::suggestion(name, &squall_check::NAMES);
+            problems.add(node.line, format!("unknown invariant `{name}`"), help);
+            return None;
+        }
+    })
+}

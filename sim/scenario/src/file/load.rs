@@ -1,0 +1,71 @@
+//! `load`: how the pace of clients changes, for a phase or in a step.
+
+use super::client::{Client, Pace, closed};
+use crate::units;
+use crate::yaml::{self, Node, Problems, Value};
+
+/// A change of a client's pace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Load {
+    /// Sends nothing.
+    Off,
+    /// As the client declares.
+    On,
+    /// With this pace.
+    Pace(Pace),
+}
+
+/// `load`: `off`, `on`, a rate or a pause, for all clients or by their names.
+pub(super) fn read(
+    node: &Node,
+    clients: &[Client],
+    problems: &mut Problems,
+) -> Vec<(String, Load)> {
+    match &node.value {
+        Value::Map(entries) => entries
+            .iter()
+            .filter_map(|(key, node)| {
+                if !clients.iter().any(|client| client.name.value == key.name) {
+                    let names: Vec<&str> = clients.iter().map(|c| c.name.value.as_str()).collect();
+                    let help = yaml::suggestion(&key.name, &names);
+                    problems.add(key.line, format!("no client `{}`", key.name), help);
+                    return None;
+                }
+                Some((key.name.clone(), read_one(node, problems)?))
+            })
+            .collect(),
+        _ => match read_one(node, problems) {
+            Some(load) => clients
+                .iter()
+                .map(|c| (c.name.value.clone(), load))
+                .collect(),
+            None => Vec::new(),
+        },
+    }
+}
+
+fn read_one(node: &Node, problems: &mut Problems) -> Option<Load> {
+    let text = node.expect_text("load", problems)?;
+    match text {
+        "off" | "false" | "no" => return Some(Load::Off),
+        "on" | "true" | "yes" => return Some(Load::On),
+        _ => {}
+    }
+    let pace = if text.contains('/') {
+        let period = problems.quantity(node.line, units::rate(text))?;
+        Some(Pace::Open { period })
+    } else {
+        match units::duration(text) {
+            Ok(pause) => closed(pause, node.line, problems),
+            Err(_) => {
+                problems.add(
+                    node.line,
+                    format!("`{text}` is no load"),
+                    "write `off`, `on`, a rate such as 100/s, or a pause such as 500ms",
+                );
+                None
+            }
+        }
+    };
+    pace.map(Load::Pace)
+}

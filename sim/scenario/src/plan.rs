@@ -1,0 +1,142 @@
+//! A scenario and its system, checked against each other before anything starts: files found,
+//! programs loaded, every name in a step known.
+//!
+//! All mistakes in all files are reported at once. Deliberately absent: reading a file a second
+//! time. What a run needs is in the [`Plan`].
+
+mod names;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use squall_cluster::compose;
+use squall_cluster::plan::{Plan as Cluster, Surroundings};
+use squall_host::launch::Load;
+use squall_host::{Diagnostic, Diagnostics, Origin};
+
+use crate::file::Scenario;
+use crate::timeline::Timeline;
+use crate::yaml::Problems;
+
+/// The programs that can be run, and the commands that can be run beside them.
+#[derive(Clone, Copy)]
+pub struct Programs<'a> {
+    /// The names of all programs, for messages.
+    pub names: &'a [&'a str],
+    /// The reader of a program's input, by the program's name.
+    pub load: &'a dyn Fn(&str) -> Option<Load>,
+    /// Whether a command can be run beside a process, as healthchecks are.
+    pub knows: &'a dyn Fn(&[String]) -> bool,
+}
+
+/// A scenario that can be played.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// What is played.
+    pub scenario: Arc<Scenario>,
+    /// The system.
+    pub cluster: Cluster,
+    /// When everything happens.
+    pub timeline: Arc<Timeline>,
+}
+
+/// The most requests that a run may send; their record is kept in memory, at about 100 bytes each.
+const REQUESTS_MAX: u128 = 5_000_000;
+
+impl Plan {
+    /// Reads the scenario file at `path` and everything that it names.
+    pub fn open(path: &Path, programs: &Programs<'_>) -> Result<Self, Diagnostics> {
+        let scenario = Scenario::open(path)?;
+        Self::of(scenario, path.parent().unwrap_or(Path::new("")), programs)
+    }
+
+    /// Checks a scenario; the files that it names are looked for from `folder`.
+    pub fn of(
+        scenario: Scenario,
+        folder: &Path,
+        programs: &Programs<'_>,
+    ) -> Result<Self, Diagnostics> {
+        let mut problems = Problems::new(scenario.file.clone());
+        let timeline = Timeline::of(&scenario);
+        check_size(&scenario, &timeline, &mut problems);
+        let cluster = cluster(&scenario, folder, programs, &mut problems);
+        if let Some(cluster) = &cluster {
+            names::check(&scenario, cluster, &mut problems);
+        }
+        let cluster = problems.finish(cluster)?;
+        Ok(Self {
+            timeline: Arc::new(timeline),
+            scenario: Arc::new(scenario),
+            cluster,
+        })
+    }
+}
+
+fn check_size(scenario: &Scenario, timeline: &Timeline, problems: &mut Problems) {
+    let requests = timeline.requests_max(scenario);
+    if requests > REQUESTS_MAX {
+        problems.add(
+            scenario
+                .clients
+                .first()
+                .map_or(0, |client| client.name.line),
+            format!(
+                "the clients send up to {requests} requests; a run records at most {REQUESTS_MAX}"
+            ),
+            "lower a rate, or shorten a phase",
+        );
+    }
+}
+
+fn cluster(
+    scenario: &Scenario,
+    folder: &Path,
+    programs: &Programs<'_>,
+    problems: &mut Problems,
+) -> Option<Cluster> {
+    let system = &scenario.system;
+    let mut played_by = BTreeMap::new();
+    let mut all_known = true;
+    for (what, program) in &system.programs {
+        if (programs.load)(&program.value).is_none() {
+            all_known = false;
+            problems.add(
+                program.line,
+                format!("no program `{}`", program.value),
+                crate::yaml::suggestion(&program.value, programs.names),
+            );
+        }
+        played_by.insert(what.clone(), program.value.clone());
+    }
+    let path = folder.join(&system.compose.value);
+    if !path.is_file() {
+        let origin = Origin::new(scenario.file.clone(), system.compose.line);
+        let message = format!("no Compose file `{}`", path.display());
+        let help = "the path starts at the folder of the scenario file";
+        problems.push(Diagnostic::at(origin, message).help(help));
+        return None;
+    }
+    let options = compose::Options {
+        variables: system.environment.clone(),
+        profiles: system.profiles.clone(),
+        project_name: None,
+    };
+    let around = Surroundings {
+        programs: &played_by,
+        load: programs.load,
+        knows: programs.knows,
+    };
+    let project = compose::read(&path.display().to_string(), &options);
+    match project.and_then(|project| {
+        // Each service that is played by a program that is not there would only say so again.
+        let plan = || squall_cluster::plan::plan(&project, &around);
+        all_known.then(plan).transpose()
+    }) {
+        Ok(cluster) => cluster,
+        Err(diagnostics) => {
+            problems.append(diagnostics);
+            None
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Names in a scenario, looked up in its system: services and containers in steps, hosts and ports
+//! in addresses.
+
+use std::net::IpAddr;
+
+use squall_cluster::plan::Plan as Cluster;
+
+use crate::file::{Act, Client, Links, Located, Scenario};
+use crate::yaml::{self, Problems};
+
+/// Complains about every name that means nothing.
+pub(super) fn check(scenario: &Scenario, cluster: &Cluster, problems: &mut Problems) {
+    let clients: Vec<String> = scenario
+        .clients
+        .iter()
+        .map(|c| c.name.value.clone())
+        .collect();
+    for client in &scenario.clients {
+        if cluster
+            .services
+            .iter()
+            .any(|service| service.name == client.name.value)
+        {
+            let message = format!(
+                "the client `{}` has the name of a service",
+                client.name.value
+            );
+            problems.add(client.name.line, message, "give it another name");
+        }
+        address(client, cluster, problems);
+    }
+    let mut lookup = Lookup {
+        cluster,
+        clients,
+        problems,
+    };
+    for phase in &scenario.phases {
+        for step in &phase.steps {
+            lookup.act(&step.act);
+        }
+    }
+}
+
+struct Lookup<'a> {
+    cluster: &'a Cluster,
+    clients: Vec<String>,
+    problems: &'a mut Problems,
+}
+
+impl Lookup<'_> {
+    fn act(&mut self, act: &Act) {
+        match act {
+            Act::Process(_, names) | Act::Power(names, _) => {
+                for name in names {
+                    self.target(name);
+                }
+            }
+            Act::Scale(name, _) => {
+                if !self.is_service(&name.value) {
+                    self.unknown(name);
+                }
+            }
+            Act::Partition(links)
+            | Act::Loss(links, _)
+            | Act::Latency(links, ..)
+            | Act::Reset(links) => self.links(links),
+            Act::Heal(_) | Act::Load(_) => {}
+        }
+    }
+
+    fn links(&mut self, links: &Links) {
+        for name in links.from.iter().chain(&links.towards).flatten() {
+            if !self.clients.contains(&name.value) {
+                self.target(name);
+            }
+        }
+    }
+
+    fn is_service(&self, name: &str) -> bool {
+        self.cluster
+            .services
+            .iter()
+            .any(|service| service.name == name)
+    }
+
+    /// A service, a container, or `service-number`, which scaling may still bring.
+    fn target(&mut self, name: &Located<String>) {
+        let is_container = self.cluster.containers.iter().any(|c| c.name == name.value);
+        let is_numbered = name
+            .value
+            .rsplit_once('-')
+            .is_some_and(|(service, number)| {
+                self.is_service(service) && number.parse::<u32>().is_ok()
+            });
+        if !self.is_service(&name.value) && !is_container && !is_numbered {
+            self.unknown(name);
+        }
+    }
+
+    fn unknown(&mut self, name: &Located<String>) {
+        let services = self.cluster.services.iter();
+        let known: Vec<&str> = services.map(|service| service.name.as_str()).collect();
+        let message = format!("no service `{}` in the Compose file", name.value);
+        let mut help = format!("services: {}", known.join(", "));
+        if self.clients.contains(&name.value) {
+            help = format!("it is a client; {help}");
+        } else if let Some(near) = yaml::nearest(&name.value, &known) {
+            help = format!("did you mean `{near}`? {help}");
+        }
+        self.problems.add(name.line, message, help);
+    }
+}
+
+/// Whether a client's address leads anywhere.
+fn address(client: &Client, cluster: &Cluster, problems: &mut Problems) {
+    let url = &client.url.value;
+    let ip: Option<IpAddr> = url.host.parse().ok();
+    let is_outside = url.host == "localhost" || ip.is_some_and(|ip| ip.is_loopback());
+    if is_outside {
+        let ports = cluster
+            .containers
+            .iter()
+            .flat_map(|c| &c.published)
+            .filter(|p| !p.udp);
+        let ports: Vec<u16> = ports.map(|published| published.host.port()).collect();
+        if !ports.contains(&url.port) {
+            let ports: Vec<String> = ports.iter().map(u16::to_string).collect();
+            problems.add(
+                client.url.line,
+                format!("no service publishes the port {}", url.port),
+                match ports.as_slice() {
+                    [] => "publish one in the Compose file: `ports: [\"8080:80\"]`".to_owned(),
+                    some => format!("published: {}", some.join(", ")),
+                },
+            );
+        }
+        return;
+    }
+    let mut names: Vec<&str> = cluster
+        .containers
+        .iter()
+        .flat_map(|c| &c.names)
+        .map(String::as_str)
+        .collect();
+    names.extend(cluster.hosts.keys().map(String::as_str));
+    if ip.is_none() && !names.contains(&url.host.as_str()) {
+        problems.add(
+            client.url.line,
+            format!("the name `{}` resolves to nothing", url.host),
+            yaml::suggestion(&url.host, &names),
+        );
+    }
+}

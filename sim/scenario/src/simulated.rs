@@ -1,0 +1,101 @@
+//! The world of `squall_engine`, in which a plan is played.
+//!
+//! | module | idea |
+//! |---|---|
+//! | [`world`] | machines, cables and names, over the engine's control |
+//! | [`system`] | the control plane, over Compose |
+//!
+//! Names are served by a host of their own, outside the system; `127.0.0.11` leads to it on every
+//! machine, as Docker's embedded name server is reached.
+
+mod system;
+mod world;
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use squall_cluster::supervise::{Compose, Settings};
+use squall_engine::{Config, Link};
+use squall_record::RunRecord;
+
+use crate::director::{Director, Measured, Progress};
+use crate::journal::Journal;
+use crate::plan::Plan;
+use crate::run::{Exec, RunError, RunOptions};
+use system::ComposeSystem;
+use world::SimulatedWorld;
+
+/// Virtual time that a run may take beyond its phases: the start, and the last answers.
+const VIRTUAL_SLACK: Duration = Duration::from_secs(3_600);
+
+/// Plays a plan in the simulation. `exec` runs a command beside a process, as `docker exec` does.
+pub fn run(
+    plan: &Plan,
+    exec: Exec,
+    options: &RunOptions,
+    progress: Arc<dyn Progress>,
+) -> Result<RunRecord, RunError> {
+    let journal = Arc::new(Journal::new());
+    let network = plan.scenario.network;
+    let phases: Duration = plan.scenario.phases.iter().map(|phase| phase.lasts).sum();
+    let written = journal.clone();
+    let config = Config {
+        seed: options.seed,
+        link: Link {
+            latency: network.latency,
+            jitter: network.jitter,
+            ..Link::default()
+        },
+        virtual_limit: phases + VIRTUAL_SLACK,
+        trace: options.trace.as_deref().map(open_trace).transpose()?,
+        reader: Box::new(move |host, line| {
+            written.line(Duration::from_nanos(line.at_ns), host, &line.text);
+        }),
+        ..Config::default()
+    };
+    let wall = Instant::now();
+    let (scenario, cluster, told) = (plan.scenario.clone(), plan.cluster.clone(), journal.clone());
+    let outcome = squall_engine::run(config, async move |control| {
+        let world = Arc::new(SimulatedWorld::new(control, exec, told.clone()));
+        let settings = Settings {
+            up_timeout: scenario.system.up_within,
+            ..Settings::default()
+        };
+        let compose = Compose::new(cluster, world.clone(), settings);
+        let system = Arc::new(ComposeSystem::new(compose));
+        Director {
+            scenario,
+            world,
+            system,
+            journal: told,
+            progress,
+        }
+        .direct()
+        .await
+    })
+    .map_err(|broken| RunError::Broken {
+        host: broken.host,
+        at: Duration::from_nanos(broken.at_ns),
+        what: broken.what,
+    })?;
+    let measured = Measured {
+        seed: options.seed,
+        virtual_time: outcome.elapsed,
+        wall_time: wall.elapsed(),
+        events: outcome.events,
+        trace_hash: format!("{:016x}", outcome.trace_hash),
+    };
+    Ok(outcome.value.into_record(measured, &journal))
+}
+
+fn open_trace(path: &std::path::Path) -> Result<Box<dyn Write + Send>, RunError> {
+    match File::create(path) {
+        Ok(file) => Ok(Box::new(BufWriter::new(file))),
+        Err(source) => Err(RunError::Trace {
+            path: path.to_owned(),
+            source,
+        }),
+    }
+}

@@ -1,0 +1,278 @@
+//! Machines, cables and names, over the engine's control.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use squall_cluster::Machine;
+use squall_cluster::dns::{self, Zone};
+use squall_cluster::machine::{Exit, NodeId, NodeSpec, Signal};
+use squall_engine::{Control, HostId, HostSpec};
+use squall_host::{Launch, Loaded};
+use squall_record::Kind;
+use tokio::sync::oneshot;
+
+use crate::journal::Journal;
+use crate::run::Exec;
+use crate::world::{Link, World};
+
+/// Where Docker's embedded name server is on every container.
+const NAMESERVER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(127, 0, 0, 11)), 53);
+/// Hosts outside the system live in RFC 2544's range, which no manifest should use.
+const OUTSIDE: [u8; 2] = [198, 18];
+/// What a shell shows for a command that could not run, because the container does not.
+const NOT_RUNNING: i32 = 137;
+
+pub(super) struct SimulatedWorld {
+    control: Control,
+    exec: Exec,
+    journal: Arc<Journal>,
+    zone: Arc<Zone>,
+    nameserver: SocketAddr,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Default)]
+struct State {
+    nodes: BTreeMap<NodeId, Node>,
+    clients: Vec<HostId>,
+    published: BTreeMap<SocketAddr, SocketAddr>,
+    outside: u16,
+    /// Machines without power, and who waits for news of their processes.
+    dark: BTreeSet<NodeId>,
+    waiting: Vec<(NodeId, oneshot::Sender<()>)>,
+}
+
+struct Node {
+    name: Arc<str>,
+    env: BTreeMap<String, String>,
+}
+
+impl SimulatedWorld {
+    pub(super) fn new(control: Control, exec: Exec, journal: Arc<Journal>) -> Self {
+        let zone = Arc::new(Zone::default());
+        let mut state = State::default();
+        let address = state.next_outside();
+        let nameserver = SocketAddr::new(address, NAMESERVER.port());
+        let spec = HostSpec {
+            name: "dns".to_owned(),
+            addresses: vec![address],
+            nameservers: vec![],
+        };
+        let host = control.add_host(spec);
+        let served = zone.clone();
+        control.start(host, move |host, shutdown| {
+            Box::pin(async move { Ok(dns::serve(host, nameserver, served, shutdown).await?) })
+        });
+        Self {
+            control,
+            exec,
+            journal,
+            zone,
+            nameserver,
+            state: Arc::new(Mutex::new(state)),
+        }
+    }
+
+    fn add_host(&self, name: &str, address: IpAddr) -> HostId {
+        let spec = HostSpec {
+            name: name.to_owned(),
+            addresses: vec![address],
+            nameservers: vec![NAMESERVER],
+        };
+        let host = self.control.add_host(spec);
+        self.control.route(host, NAMESERVER, Some(self.nameserver));
+        let node = Node {
+            name: name.into(),
+            env: BTreeMap::new(),
+        };
+        self.lock().nodes.insert(NodeId(host.0), node);
+        host
+    }
+
+    fn name(&self, node: NodeId) -> Arc<str> {
+        self.lock()
+            .nodes
+            .get(&node)
+            .map_or_else(|| "?".into(), |node| node.name.clone())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+}
+
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl State {
+    /// What to wait for before a process on this machine can be heard of; `None` if it can be now.
+    fn news_of(&mut self, node: NodeId) -> Option<oneshot::Receiver<()>> {
+        if !self.dark.contains(&node) {
+            return None;
+        }
+        let (sender, receiver) = oneshot::channel();
+        self.waiting.push((node, sender));
+        Some(receiver)
+    }
+
+    fn set_power(&mut self, node: NodeId, on: bool) {
+        if !on {
+            self.dark.insert(node);
+            return;
+        }
+        self.dark.remove(&node);
+        for (_, waiting) in self.waiting.extract_if(.., |(dark, _)| *dark == node) {
+            let _ = waiting.send(()); // whoever asked may have stopped waiting
+        }
+    }
+
+    fn next_outside(&mut self) -> IpAddr {
+        self.outside += 1;
+        let [high, low] = self.outside.to_be_bytes();
+        IpAddr::from([OUTSIDE[0], OUTSIDE[1], high, low])
+    }
+}
+
+impl Machine for SimulatedWorld {
+    fn add_node(&self, spec: NodeSpec) -> NodeId {
+        NodeId(self.add_host(&spec.name, spec.address.into()).0)
+    }
+
+    fn start(&self, node: NodeId, program: &Loaded, launch: &Launch) {
+        if let Some(node) = self.lock().nodes.get_mut(&node) {
+            node.env.clone_from(&launch.env);
+        }
+        let program = program.clone();
+        self.control.start(host(node), move |host, shutdown| {
+            program.start(host, shutdown)
+        });
+    }
+
+    fn signal(&self, node: NodeId, signal: Signal) {
+        match signal {
+            Signal::Terminate => self.control.terminate(host(node)),
+            Signal::Kill => self.control.kill(host(node)),
+            Signal::Stop => self.control.pause(host(node)),
+            Signal::Continue => self.control.resume(host(node)),
+        }
+    }
+
+    fn exit(&self, node: NodeId) -> BoxFuture<'static, Exit> {
+        let exit = self.control.exit(host(node));
+        let (control, journal, name) =
+            (self.control.clone(), self.journal.clone(), self.name(node));
+        Box::pin(async move {
+            match exit.await {
+                squall_engine::Exit::Returned(Ok(())) => Exit::Status(0),
+                squall_engine::Exit::Returned(Err(error)) => {
+                    journal.happened(control.now(), &name, format!("exited: {error}"), Kind::Note);
+                    Exit::Status(1)
+                }
+                squall_engine::Exit::Killed => Exit::Killed,
+            }
+        })
+    }
+
+    fn exec(&self, node: NodeId, command: Vec<String>) -> BoxFuture<'static, i32> {
+        let env = self
+            .lock()
+            .nodes
+            .get(&node)
+            .map(|node| node.env.clone())
+            .unwrap_or_default();
+        let exec = self.exec;
+        let status = self
+            .control
+            .run_beside(host(node), move |host| exec(host, env, command));
+        Box::pin(async move { status.await.unwrap_or(NOT_RUNNING) })
+    }
+
+    fn plug(&self, node: NodeId, plugged: bool) {
+        match plugged {
+            true => self.control.plug(host(node)),
+            false => self.control.unplug(host(node)),
+        }
+    }
+
+    fn publish(&self, from: SocketAddr, to: SocketAddr) {
+        let from = outside(from);
+        let mut state = self.lock();
+        state.published.insert(from, to);
+        for client in &state.clients {
+            self.control.route(*client, from, Some(to));
+        }
+    }
+
+    fn unpublish(&self, from: SocketAddr) {
+        let from = outside(from);
+        let mut state = self.lock();
+        state.published.remove(&from);
+        for client in &state.clients {
+            self.control.route(*client, from, None);
+        }
+    }
+
+    fn set_name(&self, name: &str, addresses: Vec<IpAddr>) {
+        self.zone.set(name, addresses);
+    }
+
+    fn note(&self, node: NodeId, message: String) {
+        self.journal
+            .happened(self.control.now(), &self.name(node), message, Kind::Note);
+    }
+}
+
+impl World for SimulatedWorld {
+    fn now(&self) -> Duration {
+        self.control.now()
+    }
+
+    fn add_client(&self, name: &str) -> NodeId {
+        let address = self.lock().next_outside();
+        let client = self.add_host(name, address);
+        let mut state = self.lock();
+        for (from, to) in &state.published {
+            self.control.route(client, *from, Some(*to));
+        }
+        state.clients.push(client);
+        NodeId(client.0)
+    }
+
+    fn set_link(&self, from: NodeId, to: NodeId, link: Link) {
+        let link = squall_engine::Link {
+            is_cut: link.cut,
+            loss: link.loss,
+            latency: link.latency,
+            jitter: link.jitter,
+        };
+        self.control.set_link(host(from), host(to), link);
+    }
+
+    fn reset(&self, a: NodeId, b: NodeId) {
+        self.control.reset_connections(host(a), host(b));
+    }
+
+    fn set_power(&self, node: NodeId, on: bool) {
+        self.lock().set_power(node, on);
+        match on {
+            true => self.control.power_on(host(node)),
+            false => self.control.power_off(host(node)),
+        }
+    }
+}
+
+fn host(node: NodeId) -> HostId {
+    HostId(node.0)
+}
+
+/// A port published on every address is asked for as `localhost`.
+fn outside(published: SocketAddr) -> SocketAddr {
+    match published.ip().is_unspecified() {
+        true => SocketAddr::new(Ipv4Addr::LOCALHOST.into(), published.port()),
+        false => published,
+    }
+}

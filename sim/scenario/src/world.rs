@@ -1,0 +1,74 @@
+//! What the director needs of the world that a scenario is played in, and of the system in it.
+//!
+//! Two object-safe traits: [`World`] is the machines and the network between them (the simulation
+//! implements it; Linux network namespaces can later), [`System`] is the control plane over them
+//! (`squall_cluster`'s Compose). Both are told what to do and answer at once unless they return a
+//! future; a fault takes effect at the present instant.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use squall_cluster::Machine;
+use squall_cluster::machine::NodeId;
+
+use crate::file::Process;
+
+/// Machines, and a network between them that can be broken.
+pub trait World: Machine {
+    /// Virtual time since the run began.
+    fn now(&self) -> Duration;
+
+    /// A machine outside the system for a client to run on: powered, plugged in, able to resolve
+    /// the system's names and to reach its published ports, also as `localhost`.
+    fn add_client(&self, name: &str) -> NodeId;
+
+    /// Sets how packets travel from one machine to another, in this direction alone, from now on.
+    /// What is in flight stays as it was sent. Loopback is not a link.
+    fn set_link(&self, from: NodeId, to: NodeId, link: Link);
+
+    /// Resets every open TCP connection between two machines: both ends see ECONNRESET.
+    fn reset(&self, a: NodeId, b: NodeId);
+
+    /// Takes the power of a machine, or gives it back. Without power its processes are gone and
+    /// nobody answers, not even with an error; what was not synced to disk is lost. With power
+    /// again it has no process until one is started.
+    fn set_power(&self, node: NodeId, on: bool);
+}
+
+/// How packets travel from one machine to another.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Link {
+    /// Nothing passes: silence, not an error.
+    pub cut: bool,
+    /// The fraction of packets that is lost, from 0 to 1.
+    pub loss: f64,
+    /// How long a packet takes.
+    pub latency: Duration,
+    /// It takes up to this much longer, drawn evenly for each packet.
+    pub jitter: Duration,
+}
+
+/// The system under test, as its control plane runs it.
+pub trait System: Send + Sync + 'static {
+    /// Starts everything, in the order of its dependencies, and returns once all that can be
+    /// waited for is there (as `docker compose up --wait`). The error is a sentence for the user.
+    fn up(&self) -> BoxFuture<'static, Result<(), String>>;
+
+    /// The names of all services, in the order of the manifest.
+    fn services(&self) -> Vec<String>;
+
+    /// The machines of a target: a service (all of its containers), a container's name, or
+    /// `service-number`. None when there is no such target.
+    fn nodes(&self, target: &str) -> Vec<NodeId>;
+
+    /// Which service has this address now.
+    fn service_at(&self, address: IpAddr) -> Option<String>;
+
+    /// Does something to a target's processes, as `docker kill` and its siblings do. Ends when
+    /// Docker's command would return. The error is a sentence for the user.
+    fn act(&self, target: &str, process: Process) -> BoxFuture<'static, Result<(), String>>;
+
+    /// Gives a service so many containers.
+    fn scale(&self, service: &str, replicas: u32) -> BoxFuture<'static, Result<(), String>>;
+}

@@ -1,0 +1,261 @@
+//! The client against a real HTTP server on this machine.
+#![allow(clippy::unwrap_used)]
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::ConnectInfo;
+use axum::http::HeaderMap;
+use axum::routing::{get, post};
+use squall_host::{Host, Shutdown};
+use squall_record::{Failure, Outcome, Sample};
+use squall_scenario::client;
+use squall_scenario::file::Scenario;
+use squall_scenario::recorder::Recorder;
+use squall_scenario::timeline::Stretch;
+
+/// A server, and how many connections it has seen.
+async fn server() -> (SocketAddr, Arc<AtomicUsize>) {
+    let host = Host::real();
+    let listener = host.net.listen("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = listener.local_addr().unwrap();
+    let connections = Arc::new(AtomicUsize::new(0));
+    let seen = connections.clone();
+    let peers = Arc::new(std::sync::Mutex::new(std::collections::BTreeSet::new()));
+    let app = Router::new()
+        .route(
+            "/data",
+            get(
+                move |ConnectInfo(peer): ConnectInfo<Peer>, headers: HeaderMap| async move {
+                    assert_eq!(headers["user-agent"], "squall");
+                    if peers.lock().unwrap().insert(peer.0) {
+                        seen.fetch_add(1, Ordering::SeqCst);
+                    }
+                    (
+                        [("x-upstream", "10.0.0.9:80, 10.0.0.2:5000")],
+                        r#"{"backend_id":"backend1","db":[{"ip":"10.0.0.1"}]}"#,
+                    )
+                },
+            ),
+        )
+        .route(
+            "/slow",
+            get(|| async { tokio::time::sleep(Duration::from_secs(600)).await }),
+        )
+        .route("/huge", get(|| async { vec![b'x'; 2 << 20] }))
+        .route(
+            "/echo",
+            post(|headers: HeaderMap, body: String| async move {
+                let fits = body == "hello"
+                    && headers["x-a"] == "b"
+                    && headers["host"].to_str().unwrap().starts_with("127.0.0.1:");
+                if fits {
+                    axum::http::StatusCode::CREATED
+                } else {
+                    axum::http::StatusCode::BAD_REQUEST
+                }
+            }),
+        );
+    tokio::spawn(async move {
+        let app = app.into_make_service_with_connect_info::<Peer>();
+        axum::serve(listener, app).await.unwrap();
+    });
+    (address, connections)
+}
+
+#[derive(Clone, Copy)]
+struct Peer(SocketAddr);
+
+impl
+    axum::extract::connect_info::Connected<
+        axum::serve::IncomingStream<'_, squall_host::net::TcpListener>,
+    > for Peer
+{
+    fn connect_info(
+        stream: axum::serve::IncomingStream<'_, squall_host::net::TcpListener>,
+    ) -> Self {
+        Self(*stream.remote_addr())
+    }
+}
+
+/// Plays a client that is declared so, for a tenth of a second, to the end.
+async fn play(fields: &str) -> Vec<Sample> {
+    let text = format!(
+        "scenario: x\nsystem: {{compose: c}}\nclients: [{{name: load, {fields}}}]\nphases: [{{phase: p, for: 1s}}]"
+    );
+    let scenario = Scenario::read("x.yaml".into(), &text).unwrap();
+    let client = &scenario.clients[0];
+    let service = |address: std::net::IpAddr| {
+        let last = address.to_string().rsplit('.').next().unwrap().to_owned();
+        Some(format!("service{last}"))
+    };
+    let recorder = Recorder::new(Duration::from_secs(7), Arc::new(service));
+    let stretch = Stretch {
+        from: Duration::ZERO,
+        to: Duration::from_millis(100),
+        pace: client.pace,
+    };
+    let program = client::program(client, &[stretch], &recorder);
+    let run = program.start(Host::real(), Shutdown::never());
+    tokio::time::timeout(Duration::from_secs(30), run)
+        .await
+        .unwrap()
+        .unwrap();
+    recorder.take()
+}
+
+#[tokio::test]
+async fn an_open_loop_sends_on_time_and_reads_who_answered() {
+    let (address, connections) = server().await;
+    let samples = play(&format!(
+        "get: 'http://{address}/data', rate: 100/s, backend: $.backend_id, database: '$.db[0].ip'"
+    ))
+    .await;
+    assert_eq!(samples.len(), 10);
+    for sample in &samples {
+        assert_eq!(sample.outcome, Outcome::Status(200));
+        assert_eq!(sample.backend.as_ref().unwrap().as_str(), "backend1");
+        assert_eq!(sample.database.as_ref().unwrap().as_str(), "service1");
+        assert!(sample.sent_us >= 7_000_000);
+    }
+    // Without keep-alive every request has a connection of its own.
+    assert_eq!(connections.load(Ordering::SeqCst), 10);
+}
+
+#[tokio::test]
+async fn a_closed_loop_waits_for_its_answer_and_may_keep_its_connection() {
+    let (address, connections) = server().await;
+    let samples = play(&format!(
+        "get: 'http://{address}/data', every: 10ms, keep_alive: true, backend: {{header: x-upstream}}"
+    ))
+    .await;
+    assert!((2..=10).contains(&samples.len()), "{}", samples.len());
+    assert_eq!(samples[0].backend.as_ref().unwrap().as_str(), "service2");
+    for pair in samples.windows(2) {
+        assert!(pair[1].sent_us >= pair[0].ended_us() + 9_000);
+    }
+    assert_eq!(connections.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn users_are_closed_loops_beside_each_other() {
+    let (address, _) = server().await;
+    let samples = play(&format!(
+        "get: 'http://{address}/data', every: 1s, users: 3"
+    ))
+    .await;
+    assert_eq!(samples.len(), 3);
+}
+
+#[tokio::test]
+async fn headers_and_body_are_sent() {
+    let (address, _) = server().await;
+    let samples = play(&format!(
+        "post: 'http://{address}/echo', headers: {{x-a: b}}, body: hello, every: 1s"
+    ))
+    .await;
+    assert_eq!(samples[0].outcome, Outcome::Status(201));
+    assert!(samples[0].is_ok());
+}
+
+#[tokio::test]
+async fn every_failure_has_its_name() {
+    let (address, _) = server().await;
+    let first = async |fields: String| play(&fields).await[0].outcome;
+    let slow = first(format!(
+        "get: 'http://{address}/slow', every: 1s, timeout: 50ms"
+    ))
+    .await;
+    assert_eq!(slow, Outcome::Failure(Failure::Timeout));
+    let huge = first(format!("get: 'http://{address}/huge', every: 1s")).await;
+    assert_eq!(huge, Outcome::Failure(Failure::Malformed));
+    let missing = first(format!("get: 'http://{address}/nothing', every: 1s")).await;
+    assert_eq!(missing, Outcome::Status(404));
+    // A port that was free a moment ago refuses.
+    let listener = Host::real()
+        .net
+        .listen("127.0.0.1:0".parse().unwrap())
+        .unwrap();
+    let free = listener.local_addr().unwrap();
+    drop(listener);
+    let refused = first(format!("get: 'http://{free}/', every: 1s")).await;
+    assert_eq!(refused, Outcome::Failure(Failure::Refused));
+}
+
+#[tokio::test]
+async fn a_server_that_closes_or_talks_nonsense_is_a_failure() {
+    let answer = async |bytes: &'static [u8]| {
+        let mut listener = Host::real()
+            .net
+            .listen("127.0.0.1:0".parse().unwrap())
+            .unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut buffer = [0; 1024];
+            // The request is read first, so that closing is FIN and not RST.
+            tokio::io::AsyncReadExt::read(&mut stream, &mut buffer)
+                .await
+                .unwrap();
+            tokio::io::AsyncWriteExt::write_all(&mut stream, bytes)
+                .await
+                .unwrap();
+        });
+        play(&format!("get: 'http://{address}/', every: 1s")).await[0].outcome
+    };
+    assert_eq!(answer(b"").await, Outcome::Failure(Failure::Closed));
+    assert_eq!(
+        answer(b"SSH-2.0-OpenSSH\r\n\r\n").await,
+        Outcome::Failure(Failure::Malformed)
+    );
+    let cut = answer(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf").await;
+    assert_eq!(cut, Outcome::Failure(Failure::Closed));
+}
+
+#[tokio::test]
+async fn an_idle_connection_that_the_server_closed_is_no_failure() {
+    let mut listener = Host::real()
+        .net
+        .listen("127.0.0.1:0".parse().unwrap())
+        .unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut buffer = [0; 1024];
+            tokio::io::AsyncReadExt::read(&mut stream, &mut buffer)
+                .await
+                .unwrap();
+            let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+            tokio::io::AsyncWriteExt::write_all(&mut stream, answer)
+                .await
+                .unwrap();
+        }
+    });
+    let samples = play(&format!(
+        "get: 'http://{address}/', every: 20ms, keep_alive: true"
+    ))
+    .await;
+    assert!(samples.len() > 1);
+    assert!(samples.iter().all(Sample::is_ok), "{samples:?}");
+}
+
+#[tokio::test]
+async fn an_open_loop_does_not_wait_for_answers() {
+    let (address, _) = server().await;
+    let samples = play(&format!(
+        "get: 'http://{address}/slow', rate: 100/s, timeout: 1s"
+    ))
+    .await;
+    assert_eq!(samples.len(), 10);
+    let last = samples.last().unwrap();
+    assert!(last.sent_us - samples[0].sent_us < 1_000_000);
+    assert!(
+        samples
+            .iter()
+            .all(|s| s.outcome == Outcome::Failure(Failure::Timeout))
+    );
+}

@@ -1,0 +1,447 @@
+//! What a scenario file may say, and how it is told that it is wrong: with the line, the mistake and
+//! what to write.
+
+use std::time::Duration;
+
+use squall_check::Invariant;
+use squall_scenario::file::{Act, Extract, Load, Pace, Process, Quantity, Scenario, is_scenario};
+
+const GOOD: &str = r#"# A comment first.
+scenario: kill-follower
+about: >
+  One of two databases dies and comes back.
+system:
+  compose: docker-compose.yml
+  environment: {PORT: 8080}
+  programs: {backend1: users-api, "my/image:*": users-api}
+  up_within: 1m
+network: {latency: 500us, jitter: 100us}
+clients:
+  - name: load
+    get: http://localhost:8080/data
+    rate: 50/s
+    timeout: 20s
+    backend: $.backend_id
+    database: $.postgres_ip
+  - name: script
+    post: http://localhost:8080/data
+    headers: {content-type: text/plain}
+    body: hello
+    every: 500ms
+    users: 2
+    keep_alive: true
+    backend: {header: X-Upstream-Addr}
+phases:
+  - phase: both
+    for: 20s
+    load: {script: off}
+    expect:
+      success: 100%
+      status: [200]
+      backends: {backend1: 40%..60%}
+      only_databases: [postgres-slave1, postgres-slave2]
+      longest_stall: < 1s
+      latency: {p99: < 100ms}
+  - phase: one
+    for: 30s
+    steps:
+      - kill: postgres-slave2
+      - at: 5s
+        partition: {between: haproxy, and: [postgres-slave1, postgres-slave2]}
+        for: 3s
+      - {at: 9s, loss: {percent: 25%, towards: postgres-slave1}}
+      - {at: 10s, latency: {delay: 50ms, jitter: 5ms, of: nginx}}
+      - {at: 11s, heal: }
+      - {at: 12s, reset: haproxy}
+      - {at: 13s, isolate: backend1, for: 1s}
+      - {at: 14s, power_off: [backend2], for: 2s}
+      - {at: 15s, load: 100/s}
+      - {at: 16s, stop_load: script}
+      - {at: 17s, scale: {backend1: 3}}
+      - {at: 20s, start: postgres-slave2}
+invariants:
+  - every-request-answered
+  - recovers: {within: 5s}
+  - balanced-after-recovery: {tolerance: 20%}
+"#;
+
+#[test]
+fn a_scenario_says_what_it_says() {
+    assert!(is_scenario(GOOD));
+    let scenario = Scenario::read("x.yaml".into(), GOOD).unwrap();
+    assert_eq!(scenario.name, "kill-follower");
+    assert_eq!(
+        scenario.about.as_deref(),
+        Some("One of two databases dies and comes back.")
+    );
+    assert_eq!(scenario.system.environment["PORT"], "8080");
+    assert_eq!(scenario.system.programs["backend1"].value, "users-api");
+    assert_eq!(scenario.system.up_within, Duration::from_secs(60));
+    assert_eq!(scenario.network.latency, Duration::from_micros(500));
+    let [load, script] = &scenario.clients[..] else {
+        panic!("{:?}", scenario.clients)
+    };
+    assert_eq!(
+        load.pace,
+        Pace::Open {
+            period: Duration::from_millis(20)
+        }
+    );
+    assert_eq!(
+        load.backend,
+        Some(Extract::Json(vec!["backend_id".to_owned()]))
+    );
+    assert!(!load.keep_alive && script.keep_alive);
+    assert_eq!(
+        script.pace,
+        Pace::Closed {
+            pause: Duration::from_millis(500)
+        }
+    );
+    assert_eq!((script.users, script.body.as_str()), (2, "hello"));
+    assert!(matches!(script.backend, Some(Extract::Header(_))));
+    let [both, one] = &scenario.phases[..] else {
+        panic!("{:?}", scenario.phases)
+    };
+    assert_eq!(both.load, [("script".to_owned(), Load::Off)]);
+    assert_eq!(both.expect.len(), 6);
+    assert!(matches!(both.expect[0].of, Quantity::Success(_)));
+    assert_eq!(both.expect[0].line, 31);
+    assert_eq!(one.steps.len(), 12);
+    assert_eq!((one.steps[0].line, one.steps[0].at), (40, Duration::ZERO));
+    let Act::Process(Process::Kill, services) = &one.steps[0].act else {
+        panic!("{:?}", one.steps[0])
+    };
+    assert_eq!(
+        (services[0].value.as_str(), services[0].line),
+        ("postgres-slave2", 40)
+    );
+    let Act::Partition(links) = &one.steps[1].act else {
+        panic!("{:?}", one.steps[1])
+    };
+    assert!(links.both_ways);
+    assert_eq!(links.towards.as_ref().unwrap().len(), 2);
+    assert_eq!(one.steps[1].lasts, Some(Duration::from_secs(3)));
+    let Act::Loss(links, fraction) = &one.steps[2].act else {
+        panic!("{:?}", one.steps[2])
+    };
+    assert!(links.from.is_none() && !links.both_ways);
+    assert_eq!(*fraction, 0.25);
+    assert_eq!(
+        scenario.invariants,
+        [
+            Invariant::EveryRequestAnswered,
+            Invariant::Recovers {
+                within: Duration::from_secs(5)
+            },
+            Invariant::BalancedAfterRecovery {
+                within: Duration::from_secs(10),
+                tolerance: 0.2
+            },
+        ]
+    );
+}
+
+/// A scenario that is good but for `more`, which begins at line 6.
+fn with(more: &str) -> String {
+    format!(
+        "scenario: x\nsystem: {{compose: c.yml}}\nclients:\n  - {{name: load, get: 'http://x/', rate: 1/s}}\n\n{more}"
+    )
+}
+
+fn phase(more: &str) -> String {
+    with(&format!(
+        "phases:\n  - phase: p\n    for: 10s\n    {more}\n"
+    ))
+}
+
+fn client(fields: &str) -> String {
+    format!(
+        "scenario: x\nsystem: {{compose: c.yml}}\nclients:\n  - name: load\n    {fields}\nphases: [{{phase: p, for: 1s}}]\n"
+    )
+}
+
+/// The complaints about a text, each as `line: message / help`.
+fn complaints(text: &str) -> Vec<String> {
+    let Err(diagnostics) = Scenario::read("x.yaml".into(), text) else {
+        return vec![];
+    };
+    diagnostics
+        .0
+        .iter()
+        .map(|one| {
+            let origin = one
+                .origin
+                .as_ref()
+                .expect("a mistake in a file has a place");
+            assert_eq!(&*origin.file, "x.yaml");
+            format!(
+                "{}: {} / {}",
+                origin.line,
+                one.message,
+                one.help.as_deref().unwrap_or("")
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn every_mistake_has_its_line_and_its_help() {
+    let cases: &[(String, &[&str])] = &[
+        (
+            "scenario: x\nphases: []\n".to_owned(),
+            &["1: the scenario has no `system`", "at least one phase"],
+        ),
+        (
+            "system: {compose: c}\nscenario: x\nphases: [{phase: p, for: 1s}]".to_owned(),
+            &["1: a scenario file begins with `scenario:`"],
+        ),
+        (
+            "- a\n".to_owned(),
+            &["1: the scenario is a list, not a map"],
+        ),
+        ("scenario: [x\n".to_owned(), &["not YAML"]),
+        (
+            "scenario: x\nscenario: y\n".to_owned(),
+            &["2: not YAML that can be read: "],
+        ),
+        (
+            with("phases:\n  - {phase: p, for: 10s}\ncleints: []\n"),
+            &["8: unknown key `cleints` in the scenario / did you mean `clients`?"],
+        ),
+        (
+            with("phases:\n  - {phase: p, fro: 10s}\n"),
+            &[
+                "7: a phase has no `for`",
+                "7: unknown key `fro` in a phase / did you mean `for`?",
+            ],
+        ),
+        (
+            with("phases:\n  - {phase: p, for: 10}\n"),
+            &["7: `10` is no duration: the unit is missing / write a number with its unit"],
+        ),
+        (
+            with("phases:\n  - {phase: p, for: 0s}\n"),
+            &["7: a phase lasts longer than nothing"],
+        ),
+        (
+            with("phases:\n  - {phase: p, for: 1s}\ninvariants: [no-failed-requests]\n"),
+            &["8: unknown invariant `no-failed-requests` / did you mean `no-failed-request`?"],
+        ),
+        (
+            with("phases:\n  - {phase: p, for: 1s}\ninvariants: [{recovers: {within: 5}}]\n"),
+            &["8: `5` is no duration"],
+        ),
+        (
+            with(
+                "phases:\n  - {phase: p, for: 1s}\ninvariants: [{no-server-error: {within: 5s}}]\n",
+            ),
+            &["8: the invariant `no-server-error` has no parameters"],
+        ),
+        (
+            phase("steps: [{at: 1s, kil: a}]"),
+            &["9: unknown key `kil` in a step / did you mean `kill`?"],
+        ),
+        (
+            phase("steps: [{at: 1s}]"),
+            &["9: a step does one thing, and this one none / write one of: kill, stop"],
+        ),
+        (
+            phase("steps: [{kill: a, start: b}]"),
+            &["9: a step does one thing, and this one several"],
+        ),
+        (
+            phase("steps: [{at: 10s, kill: a}]"),
+            &["9: this happens at 10s, and the phase lasts 10s"],
+        ),
+        (
+            phase("steps: [{at: 5s, kill: a, for: 6s}]"),
+            &["9: this lasts 6s, which is beyond the end of the story at 10s"],
+        ),
+        (
+            phase("steps: [{heal: all, for: 1s}]"),
+            &["9: `heal` is over at once"],
+        ),
+        (
+            phase("steps: [{heal: wounds}]"),
+            &["9: `heal: wounds` heals nothing"],
+        ),
+        (phase("steps: [{kill: }]"), &["9: kill is empty"]),
+        (
+            phase("steps: [{loss: a}]"),
+            &["9: `loss` does not say how much"],
+        ),
+        (
+            phase("steps: [{loss: {percent: 250%, of: a}}]"),
+            &["9: `250%` is no percentage: it is more than all"],
+        ),
+        (
+            phase("steps: [{loss: {percent: 25%}}]"),
+            &["9: `loss` does not say on which links"],
+        ),
+        (
+            phase("steps: [{latency: {of: a}}]"),
+            &["9: `latency` has no `delay`"],
+        ),
+        (
+            phase("steps: [{partition: {between: a}}]"),
+            &["9: `partition` does not say on which links"],
+        ),
+        (
+            phase("steps: [{partition: {between: a, adn: b}}]"),
+            &[
+                "on which links",
+                "9: unknown key `adn` in partition / did you mean `and`?",
+            ],
+        ),
+        (
+            phase("steps: [{scale: {a: many}}]"),
+            &["9: `many` is no number of containers"],
+        ),
+        (
+            phase("steps: [{load: {laod: off}}]"),
+            &["9: no client `laod` / did you mean `load`?"],
+        ),
+        (
+            phase("steps: [{load: 10}]"),
+            &["9: `10` is no load / write `off`, `on`, a rate"],
+        ),
+        (
+            phase("steps: [{stop_load: other}]"),
+            &["9: no client `other` / known here: load"],
+        ),
+        (
+            phase("expect: {sucess: 100%}"),
+            &["9: unknown key `sucess` in expect / did you mean `success`?"],
+        ),
+        (
+            phase("expect: {success: 100}"),
+            &["9: `100` is no percentage: the % is missing"],
+        ),
+        (
+            phase("expect: {longest_stall: 60s..40s}"),
+            &["9: `60s..40s` is empty"],
+        ),
+        (
+            phase("expect: {status: [2000]}"),
+            &["9: `2000` is no HTTP status"],
+        ),
+        (
+            phase("expect: {backends: [a]}"),
+            &["9: backends is a list, not a map"],
+        ),
+        (
+            client("get: https://x/\n    rate: 1/s"),
+            &["5: `https://x/` is no address that a client can call: only http"],
+        ),
+        (
+            client("rate: 1/s"),
+            &["4: a client sends one kind of request, and this one has 0"],
+        ),
+        (
+            client("get: http://x\n    post: http://x\n    rate: 1/s"),
+            &["this one has 2"],
+        ),
+        (
+            client("get: http://x\n    rate: 1/s\n    every: 1s"),
+            &["4: a client has either `rate` or `every`, and this one both"],
+        ),
+        (
+            client("get: http://x"),
+            &["either `rate` or `every`, and this one neither"],
+        ),
+        (
+            client("get: http://x\n    every: 0s"),
+            &["6: a client that does not pause"],
+        ),
+        (
+            client("get: http://x\n    rate: fast"),
+            &["6: `fast` is no rate"],
+        ),
+        (
+            client("get: http://x\n    rate: 1/s\n    timeout: 0s"),
+            &["4: a timeout is longer than nothing"],
+        ),
+        (
+            client("get: http://x\n    rate: 1/s\n    users: 3"),
+            &["7: `users` go with `every`"],
+        ),
+        (
+            client("get: http://x\n    rate: 1/s\n    keep_alive: perhaps"),
+            &["7: `keep_alive: perhaps` is neither true nor false"],
+        ),
+        (
+            client("get: http://x\n    rate: 1/s\n    backend: backend_id"),
+            &["7: `backend_id` is no place in an answer / write `$.backend_id`"],
+        ),
+        (
+            client("get: http://x\n    rate: 1/s\n    headers: {'a b': c}"),
+            &["7: `a b` is no name of a header"],
+        ),
+    ];
+    for (text, expected) in cases {
+        let found = complaints(text);
+        assert!(!found.is_empty(), "nothing is wrong with\n{text}");
+        for wanted in *expected {
+            assert!(
+                found.iter().any(|one| one.contains(wanted)),
+                "{wanted}\nis not in {found:#?}\nof\n{text}"
+            );
+        }
+        assert_eq!(found.len(), expected.len(), "{found:#?}\nof\n{text}");
+    }
+}
+
+#[test]
+fn two_clients_with_one_name_are_told_apart_by_their_lines() {
+    let one = "{name: load, get: 'http://x/', rate: 1/s}";
+    let text = format!(
+        "scenario: x\nsystem: {{compose: c}}\nclients:\n  - {one}\n  - {one}\nphases: [{{phase: p, for: 1s}}]"
+    );
+    assert_eq!(
+        complaints(&text),
+        ["5: a second client `load`; the first is in line 4 / give each client a name of its own"]
+    );
+}
+
+#[test]
+fn only_the_first_key_makes_a_scenario() {
+    assert!(is_scenario("\n# x\n---\nscenario : x\n"));
+    assert!(!is_scenario("services: {}\nscenario: x\n"));
+    assert!(!is_scenario("scenarios: x\n"));
+    assert!(!is_scenario(""));
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_text_makes_the_reader_panic(text in "\\PC{0,200}") {
+        let _ = Scenario::read("x.yaml".into(), &text);
+    }
+
+    #[test]
+    fn no_value_makes_the_reader_panic(key in "[a-z_]{1,12}", value in "[-a-z0-9 {}\\[\\]:,%./<>=\"']{0,30}") {
+        let _ = Scenario::read("x.yaml".into(), &phase(&format!("{key}: {value}")));
+        let _ = Scenario::read("x.yaml".into(), &phase(&format!("steps: [{{{key}: {value}}}]")));
+        let _ = Scenario::read("x.yaml".into(), &client(&format!("{key}: {value}")));
+    }
+}
+
+#[test]
+fn the_reference_in_the_documentation_is_a_scenario() {
+    let source = include_str!("../src/file.rs");
+    let lines = source
+        .lines()
+        .skip_while(|line| *line != "//! ```yaml")
+        .skip(1)
+        .take_while(|line| *line != "//! ```")
+        .map(|line| {
+            line.trim_start_matches("//!")
+                .strip_prefix(' ')
+                .unwrap_or("")
+        });
+    let text: Vec<&str> = lines.collect();
+    assert!(text.len() > 40);
+    let scenario = Scenario::read("file.rs".into(), &text.join("\n")).unwrap();
+    assert_eq!(scenario.phases[0].steps.len(), 11);
+    assert_eq!(scenario.phases[0].expect.len(), 12);
+}

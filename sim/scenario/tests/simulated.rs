@@ -1,0 +1,302 @@
+//! Whole runs in the simulation, with a small program of this test's own in the containers.
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::get;
+use futures::future::BoxFuture;
+use squall_host::{Diagnostics, Facts, Host, Launch, Loaded, Shutdown};
+use squall_record::{RunRecord, Verdict};
+use squall_scenario::{Plan, Programs, RunError, RunOptions, simulated};
+
+/// A web server that says who it is.
+fn load(launch: &Launch) -> Result<Loaded, Diagnostics> {
+    let name = launch.env.get("NAME").cloned().unwrap_or_default();
+    Ok(Loaded::new(
+        Facts::default(),
+        move |host: Host, shutdown: Shutdown| {
+            let body = format!("{{\"name\":\"{name}\"}}");
+            async move {
+                let listener = host.net.listen("0.0.0.0:80".parse().unwrap())?;
+                host.out.line("Server web/me is UP");
+                let slow = || async {
+                    tokio::time::sleep(Duration::from_secs(40)).await;
+                };
+                let app = Router::new()
+                    .route("/", get(move || async move { body }))
+                    .route("/slow", get(slow));
+                axum::serve(listener, app)
+                    .with_graceful_shutdown(async move { shutdown.requested().await })
+                    .await
+            }
+        },
+    ))
+}
+
+fn exec(_: Host, _: BTreeMap<String, String>, _: Vec<String>) -> BoxFuture<'static, i32> {
+    Box::pin(async { 0 })
+}
+
+const COMPOSE: &str = "
+services:
+  one:
+    image: test/web
+    environment: {NAME: first}
+    ports: ['8080:80']
+  two:
+    image: test/web
+    environment: {NAME: second}
+";
+
+/// Writes the files of a system with this scenario, and where the scenario is.
+fn files(test: &str, scenario: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(test);
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("docker-compose.yml"), COMPOSE).unwrap();
+    let head = "scenario: test\nsystem: {compose: docker-compose.yml, programs: {test/web: web}}\n";
+    let path = folder.join("scenario.yaml");
+    std::fs::write(&path, format!("{head}{scenario}")).unwrap();
+    path
+}
+
+fn open(path: &Path) -> Result<Plan, Diagnostics> {
+    Plan::open(
+        path,
+        &Programs {
+            names: &["web"],
+            load: &|name| (name == "web").then_some(load as squall_host::launch::Load),
+            knows: &|_| true,
+        },
+    )
+}
+
+fn play(test: &str, seed: u64, scenario: &str) -> RunRecord {
+    let plan = open(&files(test, scenario)).unwrap();
+    let options = RunOptions { seed, trace: None };
+    simulated::run(&plan, exec, &options, Arc::new(())).unwrap()
+}
+
+const KILL: &str = "
+clients:
+  - {name: load, get: 'http://localhost:8080/', rate: 20/s, timeout: 3s, backend: $.name}
+phases:
+  - phase: well
+    for: 5s
+    expect: {success: 100%, only_backends: first, longest_stall: < 50ms}
+  - phase: killed
+    for: 5s
+    steps: [{kill: one}]
+    expect: {success: 0%}
+  - phase: back
+    for: 5s
+    steps: [{start: one}]
+    expect: {success: 100%}
+invariants: [{recovers: {within: 1s}}]
+";
+
+#[test]
+fn a_killed_server_is_gone_and_comes_back() {
+    let record = play("kill", 1, KILL);
+    assert_eq!(
+        record.summary.verdict,
+        Verdict::Passed,
+        "{:#?}",
+        record.summary
+    );
+    assert_eq!(record.summary.phases[1].failed, 100);
+    assert!(record.summary.events > 1000);
+    assert_eq!(record.summary.trace_hash.len(), 16);
+    let up = record
+        .happenings
+        .iter()
+        .filter(|h| h.what.contains("is UP"))
+        .count();
+    assert_eq!(up, 3, "{:#?}", record.happenings);
+}
+
+#[test]
+fn a_seed_gives_the_same_run_again() {
+    let strip = |mut record: RunRecord| {
+        record.summary.wall_ms = 0;
+        record
+    };
+    let first = strip(play("again", 7, KILL));
+    assert_eq!(first, strip(play("again", 7, KILL)));
+}
+
+#[test]
+fn faults_of_the_network_are_felt_by_the_clients() {
+    let record = play(
+        "network",
+        1,
+        "
+clients:
+  - {name: load, get: 'http://one/', rate: 20/s, timeout: 10s, backend: $.name}
+phases:
+  - phase: partition
+    for: 10s
+    steps: [{at: 2s, partition: {between: load, and: one}, for: 3s}]
+    expect: {success: 100%, longest_stall: 2s..5s, longest_outage: 3s..5s}
+  - phase: latency
+    for: 10s
+    steps: [{latency: {delay: 100ms, of: one}, for: 9s}]
+    expect: {success: 100%, latency: {p50: 390ms..500ms}}
+  - phase: loss
+    for: 20s
+    steps: [{loss: {percent: 30%, towards: one}, for: 19s}]
+    expect: {success: 100%, longest_stall: '>= 1s'}
+  - phase: paused
+    for: 10s
+    steps: [{at: 1s, pause: one, for: 2s}]
+    expect: {success: 100%, longest_stall: 1900ms..2100ms}
+  - phase: power
+    for: 30s
+    steps: [{at: 1s, power_off: one, for: 5s}]
+    expect: {success: 50%..95%}
+invariants: [{recovers: {within: 15s}}]
+",
+    );
+    assert_eq!(
+        record.summary.verdict,
+        Verdict::Passed,
+        "{:#?}",
+        record.summary
+    );
+}
+
+#[test]
+fn a_request_that_is_never_answered_is_waited_for() {
+    let record = play(
+        "slow",
+        1,
+        "
+clients: [{name: load, get: 'http://two/slow', rate: 1/s, timeout: 20s}]
+phases: [{phase: all, for: 3s, expect: {status: {timeout: 100%}, requests: 3}}]
+invariants: [every-request-answered]
+",
+    );
+    assert_eq!(record.summary.phases[0].expectations[0].holds, Some(true));
+    assert_eq!(record.summary.verdict, Verdict::Failed);
+    assert!(
+        record.summary.virtual_ms >= 22_000,
+        "{}",
+        record.summary.virtual_ms
+    );
+}
+
+#[test]
+fn a_trace_has_a_line_for_each_event_and_must_be_writable() {
+    let path = files("trace", KILL);
+    let plan = open(&path).unwrap();
+    let trace = path.with_extension("trace");
+    let options = RunOptions {
+        seed: 1,
+        trace: Some(trace.clone()),
+    };
+    let record = simulated::run(&plan, exec, &options, Arc::new(())).unwrap();
+    let lines = std::fs::read_to_string(trace).unwrap().lines().count() as u64;
+    assert!(
+        lines >= record.summary.events,
+        "{lines} lines, {} events",
+        record.summary.events
+    );
+    let options = RunOptions {
+        seed: 1,
+        trace: Some("/nonexistent/x".into()),
+    };
+    let error = simulated::run(&plan, exec, &options, Arc::new(())).unwrap_err();
+    assert!(matches!(error, RunError::Trace { .. }), "{error}");
+}
+
+#[test]
+fn names_that_mean_nothing_are_found_before_the_run() {
+    let path = files(
+        "names",
+        "
+clients:
+  - {name: load, get: 'http://localhost:9999/', rate: 1/s}
+  - {name: other, get: 'http://noe/', rate: 1/s}
+  - {name: two, get: 'http://one/', rate: 1/s}
+phases:
+  - phase: p
+    for: 10s
+    steps:
+      - kill: thre
+      - {at: 1s, kill: [one, other]}
+      - {at: 2s, partition: {between: load, and: tow}}
+      - {at: 3s, scale: {names-one-1: 2}}
+      - {at: 4s, stop: one-1}
+",
+    );
+    let Diagnostics(list) = open(&path).unwrap_err();
+    let shown: Vec<String> = list
+        .iter()
+        .map(|one| {
+            let line = one.origin.as_ref().unwrap().line;
+            format!(
+                "{line}: {} / {}",
+                one.message,
+                one.help.as_deref().unwrap_or("")
+            )
+        })
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            "5: no service publishes the port 9999 / published: 8080",
+            "6: the name `noe` resolves to nothing / did you mean `one`?",
+            "7: the client `two` has the name of a service / give it another name",
+            "12: no service `thre` in the Compose file / services: one, two",
+            "13: no service `other` in the Compose file / it is a client; services: one, two",
+            "14: no service `tow` in the Compose file / did you mean `two`? services: one, two",
+            "15: no service `names-one-1` in the Compose file / services: one, two",
+        ]
+    );
+}
+
+#[test]
+fn a_run_that_would_fill_the_memory_is_refused() {
+    let path = files(
+        "size",
+        "
+clients: [{name: load, get: 'http://localhost:8080/', rate: 100000/s}]
+phases: [{phase: p, for: 1h}]
+",
+    );
+    let error = open(&path).unwrap_err().to_string();
+    assert!(
+        error.contains("the clients send up to 360000001 requests"),
+        "{error}"
+    );
+}
+
+#[test]
+fn every_word_for_a_process_does_what_docker_does() {
+    let record = play(
+        "words",
+        1,
+        "
+clients:
+  - {name: load, get: 'http://two/', rate: 10/s, timeout: 2s, backend: $.name}
+phases:
+  - {phase: well, for: 5s, expect: {success: 100%}}
+  - {phase: stopped, for: 5s, steps: [{stop: two}], expect: {success: < 5%}}
+  - {phase: started, for: 5s, steps: [{start: two}], expect: {success: 100%}}
+  - {phase: restarted, for: 5s, steps: [{restart: two}], expect: {success: '>= 90%'}}
+  - {phase: scaled, for: 5s, steps: [{scale: {two: 3}}], expect: {success: 100%}}
+  - {phase: one of three, for: 5s, steps: [{at: 1s, kill: two-2}], expect: {success: '> 40%'}}
+  - {phase: reset, for: 5s, steps: [{reset: two}, {at: 1s, pause: two-1, for: 1s}]}
+",
+    );
+    assert_eq!(
+        record.summary.verdict,
+        Verdict::Passed,
+        "{:#?}",
+        record.summary
+    );
+    assert_eq!(record.summary.invariants, []);
+}
