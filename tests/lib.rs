@@ -8,7 +8,13 @@
 //!
 //! Deliberately absent: tests of one crate; they are beside it.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use squall_host::Diagnostics;
+use squall_record::RunRecord;
+use squall_scenario::{Plan, Programs, RunError, RunOptions, simulated};
 
 /// The root of the workspace.
 pub fn root() -> PathBuf {
@@ -16,4 +22,56 @@ pub fn root() -> PathBuf {
         .parent()
         .expect("the tests are a folder of the workspace")
         .to_owned()
+}
+
+/// Every scenario file of the repository, sorted.
+pub fn scenarios() -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let folders =
+        std::fs::read_dir(root().join("scenarios")).expect("there is a folder of scenarios");
+    for folder in folders.flatten().filter(|entry| entry.path().is_dir()) {
+        let files = std::fs::read_dir(folder.path())
+            .into_iter()
+            .flatten()
+            .flatten();
+        found.extend(files.map(|entry| entry.path()).filter(|path| {
+            let is_yaml = path
+                .extension()
+                .is_some_and(|extension| extension == "yaml");
+            is_yaml
+                && std::fs::read_to_string(path)
+                    .is_ok_and(|text| squall_scenario::file::is_scenario(&text))
+        }));
+    }
+    found.sort();
+    found
+}
+
+/// Reads a scenario with all programs that there are.
+pub fn plan(path: &Path) -> Result<Plan, Diagnostics> {
+    let programs = squall_node::programs();
+    let names: Vec<&str> = programs.keys().copied().collect();
+    let programs = Programs {
+        names: &names,
+        load: &|name| programs.get(name).map(|program| program.load),
+        knows: &|command| squall_node::knows(command),
+    };
+    Plan::open(path, &programs)
+}
+
+/// Plays a plan once.
+pub fn play(plan: &Plan, seed: u64) -> Result<RunRecord, RunError> {
+    play_traced(plan, seed, None)
+}
+
+/// Plays a plan once and writes its trace.
+pub fn play_traced(plan: &Plan, seed: u64, trace: Option<PathBuf>) -> Result<RunRecord, RunError> {
+    let exec = |host,
+                env: BTreeMap<String, String>,
+                command: Vec<String>|
+     -> futures::future::BoxFuture<'static, i32> {
+        Box::pin(async move { squall_node::exec(&host, &env, &command).await })
+    };
+    let options = RunOptions { seed, trace };
+    simulated::run(plan, exec, &options, Arc::new(()))
 }

@@ -517,9 +517,13 @@ impl Engine {
     fn end(&mut self, id: HostId, exit: &Exit) -> Result<(), Broken> {
         current::set(id);
         let host = &mut self.hosts[id.0 as usize];
-        if host.process.take().is_none() {
+        let Some(process) = host.process.take() else {
             return Ok(());
-        }
+        };
+        lock(&host.kernel).close_all();
+        drop(process);
+        // A dead process says nothing, whatever its destructors think.
+        log::with(&self.lines, |lines| lines.fresh.clear());
         host.wakers.clear();
         host.set_exit(exit);
         self.check(id)?;

@@ -155,7 +155,7 @@ phases:
     expect: {success: 100%, longest_stall: 1900ms..2100ms}
   - phase: power
     for: 30s
-    steps: [{at: 1s, power_off: one, for: 5s}]
+    steps: [{at: 1s, power_off: one, for: 15s}]
     expect: {success: 50%..95%}
 invariants: [{recovers: {within: 15s}}]
 ",

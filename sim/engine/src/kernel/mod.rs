@@ -310,6 +310,25 @@ impl Kernel {
         }
     }
 
+    /// The process is gone: everything that it had open is closed, oldest first, as a real kernel goes
+    /// through a dead process's file descriptors. The runtime that is dropped after this would close in
+    /// an order that depends on task ids, and those count on from run to run.
+    pub(crate) fn close_all(&mut self) {
+        let mut open: Vec<SocketId> = self
+            .sockets
+            .iter()
+            .filter_map(|(_, socket)| match socket {
+                Socket::Connection(connection) => connection.open.then_some(connection.id),
+                Socket::Listener(listener) => Some(listener.id),
+                Socket::Udp(udp) => Some(udp.id),
+            })
+            .collect();
+        open.sort_unstable_by_key(|id| id.serial);
+        for id in open {
+            self.close(id);
+        }
+    }
+
     /// Connections that were never accepted are reset, as `inet_csk_listen_stop` does.
     fn abandon_children(&mut self, listener: SocketId) {
         let children: Vec<SocketId> = self

@@ -2,15 +2,21 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use squall_cluster::machine::NodeId;
 use squall_record::Kind;
+use tokio::time::sleep;
 
 use super::Director;
 use crate::file::{Act, Healed, Links, Load, Located, Pace, Process};
 use crate::timeline::Event;
 use crate::world::Link;
+
+/// How long a machine takes to come up before its container is started; by then the control plane
+/// has heard that the process of before is gone.
+const BOOT: Duration = Duration::from_millis(100);
 
 /// A step that takes its time: what it is, and how it ended.
 pub(super) type Doing = BoxFuture<'static, (String, Result<(), String>)>;
@@ -133,7 +139,10 @@ impl<'a> Faults<'a> {
             if on {
                 let done = self.director.system.act(&service.value, Process::Start);
                 let what = format!("start {}", service.value);
-                doing.push(Box::pin(async move { (what, done.await) }));
+                doing.push(Box::pin(async move {
+                    sleep(BOOT).await;
+                    (what, done.await)
+                }));
             }
         }
         doing

@@ -163,10 +163,16 @@ impl Machine for SimulatedWorld {
 
     fn exit(&self, node: NodeId) -> BoxFuture<'static, Exit> {
         let exit = self.control.exit(host(node));
-        let (control, journal, name) =
-            (self.control.clone(), self.journal.clone(), self.name(node));
+        let (control, journal) = (self.control.clone(), self.journal.clone());
+        let (name, state) = (self.name(node), self.state.clone());
         Box::pin(async move {
-            match exit.await {
+            let exit = exit.await;
+            // A machine without power tells nobody how its process ended.
+            let news = lock(&state).news_of(node);
+            if let Some(news) = news {
+                let _ = news.await; // a world that ends meanwhile is no news either
+            }
+            match exit {
                 squall_engine::Exit::Returned(Ok(())) => Exit::Status(0),
                 squall_engine::Exit::Returned(Err(error)) => {
                     journal.happened(control.now(), &name, format!("exited: {error}"), Kind::Note);

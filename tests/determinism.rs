@@ -1,0 +1,70 @@
+//! One seed, one trace: at two positions in one process, and in two processes.
+//!
+//! The scenario is a short one with everything that draws from the seed: loss, jitter, a killed
+//! container, health checks, random ports.
+#![allow(clippy::unwrap_used)]
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use squall_tests::{plan, play};
+
+const SEEDS: u64 = 100;
+/// Set for the other process, which is this test binary again.
+const OTHER: &str = "SQUALL_TEST_OTHER_PROCESS";
+
+fn short_scenario() -> PathBuf {
+    squall_tests::root().join("tests/determinism.yaml")
+}
+
+/// The trace's hash and the number of events, for each seed.
+fn traces() -> Vec<String> {
+    let plan = plan(&short_scenario()).unwrap_or_else(|problems| panic!("{problems}"));
+    (0..SEEDS)
+        .map(|seed| {
+            let record = play(&plan, seed).unwrap_or_else(|broken| panic!("seed {seed}: {broken}"));
+            format!(
+                "seed {seed}: {} after {} events",
+                record.summary.trace_hash, record.summary.events
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn a_seed_is_one_run_wherever_it_is_run() {
+    let first = traces();
+    if std::env::var_os(OTHER).is_some() {
+        for trace in first {
+            println!("{trace}");
+        }
+        return;
+    }
+    let second = traces();
+    for (first, second) in first.iter().zip(&second) {
+        assert_eq!(first, second, "at two positions in one process");
+    }
+    let other = Command::new(std::env::current_exe().unwrap())
+        .args([
+            "a_seed_is_one_run_wherever_it_is_run",
+            "--exact",
+            "--nocapture",
+        ])
+        .env(OTHER, "1")
+        .output()
+        .unwrap();
+    let there = String::from_utf8_lossy(&other.stdout);
+    for here in &first {
+        assert!(
+            there.lines().any(|line| line == here),
+            "in another process: {here} is not in\n{there}"
+        );
+    }
+    let mut distinct = first
+        .iter()
+        .map(|trace| trace.split(": ").nth(1))
+        .collect::<Vec<_>>();
+    distinct.sort_unstable();
+    distinct.dedup();
+    assert_eq!(distinct.len() as u64, SEEDS, "two seeds are two runs");
+}

@@ -1,0 +1,53 @@
+//! Every scenario in `scenarios/` ends as its file says, at the seed that `squall run` takes and at
+//! some others.
+#![allow(clippy::unwrap_used)]
+
+use std::path::Path;
+
+use squall_record::{RunRecord, Verdict};
+use squall_tests::{plan, play, scenarios};
+
+/// What to say of a run that did not pass.
+fn complaint(path: &Path, seed: u64, record: &RunRecord) -> String {
+    let expectations = record.summary.phases.iter().flat_map(|phase| {
+        let broken = phase
+            .expectations
+            .iter()
+            .filter(|expectation| expectation.holds != Some(true));
+        broken.map(move |broken| {
+            format!("  {} in \"{}\": {}", broken.what, phase.name, broken.actual)
+        })
+    });
+    let invariants = record
+        .summary
+        .invariants
+        .iter()
+        .filter(|invariant| invariant.holds != Some(true));
+    let lines: Vec<String> = expectations
+        .chain(invariants.map(|broken| format!("  {}: {}", broken.name, broken.detail)))
+        .collect();
+    let shown = path.strip_prefix(squall_tests::root()).unwrap().display();
+    format!(
+        "{:?}\n{}\nreplay: cargo run --release -- run {shown} --seed {seed}",
+        record.summary.verdict,
+        lines.join("\n")
+    )
+}
+
+#[test]
+fn every_scenario_passes() {
+    let scenarios = scenarios();
+    assert!(scenarios.len() >= 10, "the labs are found");
+    for path in scenarios {
+        let plan = plan(&path).unwrap_or_else(|problems| panic!("{problems}"));
+        for seed in [1, 2, 3] {
+            let record =
+                play(&plan, seed).unwrap_or_else(|broken| panic!("{}: {broken}", path.display()));
+            assert!(
+                record.summary.verdict == Verdict::Passed,
+                "{}",
+                complaint(&path, seed, &record)
+            );
+        }
+    }
+}
