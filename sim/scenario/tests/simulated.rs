@@ -154,7 +154,7 @@ phases:
     steps: [{at: 1s, pause: one, for: 2s}]
     expect: {success: 100%, longest_stall: 1900ms..2100ms}
   - phase: power
-    for: 30s
+    for: 45s
     steps: [{at: 1s, power_off: one, for: 15s}]
     expect: {success: 50%..95%}
 invariants: [{recovers: {within: 15s}}]
