@@ -17,7 +17,7 @@ pub(crate) async fn read(
 ) -> Result<Bytes, Answer> {
     let settings = &request.location.settings;
     let bytes_max = bytes_max(settings);
-    check_announced(request, incoming.as_ref(), settings)?;
+    check_announced(request, incoming.as_ref(), settings).map_err(Answer::Error)?;
     let Some(mut body) = incoming.take() else {
         return Ok(Bytes::new());
     };
@@ -63,13 +63,13 @@ pub(crate) fn check_announced(
     request: &Request,
     incoming: Option<&Incoming>,
     settings: &Settings,
-) -> Result<(), Answer> {
+) -> Result<(), u16> {
     let announced = incoming
         .and_then(|body| body.size_hint().exact())
         .unwrap_or(0);
     if announced > bytes_max(settings) {
         too_large(request, announced as usize);
-        return Err(Answer::Error(413));
+        return Err(413);
     }
     Ok(())
 }

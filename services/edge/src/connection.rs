@@ -5,11 +5,12 @@ mod wire;
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
+use bytes::Bytes;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -23,6 +24,7 @@ use crate::config::settings::Settings;
 use crate::handle::handle;
 use crate::reply::{Content, HEADERS_TOO_LARGE, Reply, title};
 use crate::request::{Client, Request};
+use crate::tunnel::Tunnel;
 use wire::Wire;
 
 /// hyper takes no smaller buffer than this.
@@ -37,7 +39,6 @@ const PAGE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What the parts that work on one connection tell each other. One task runs them all, so relaxed
 /// order does. Times are microseconds since the connection was opened, 0 for none.
-#[derive(Debug)]
 pub(crate) struct State {
     app: Arc<App>,
     pub(crate) client: Arc<Client>,
@@ -48,6 +49,9 @@ pub(crate) struct State {
     write_blocked_since: AtomicU64,
     closing: AtomicBool,
     lingers: AtomicBool,
+    /// A request that ended before its reply did, to be logged once the connection has ended.
+    unfinished: Mutex<Option<Box<Request>>>,
+    tunnel: Mutex<Option<Box<Tunnel>>>,
 }
 
 impl State {
@@ -55,7 +59,7 @@ impl State {
         self.client.opened.elapsed().as_micros() as u64 + 1
     }
 
-    /// A head is complete; says the how manyeth of this connection it is.
+    /// A head is complete. Returns its number on this connection, from 1.
     pub(crate) fn begin_request(&self) -> u64 {
         self.head_ended();
         self.serving.store(true, Relaxed);
@@ -66,6 +70,29 @@ impl State {
     pub(crate) fn finished(&self) {
         self.serving.store(false, Relaxed);
         self.idle_since.store(self.now(), Relaxed);
+    }
+
+    pub(crate) fn leave_unfinished(&self, request: Box<Request>) {
+        *self
+            .unfinished
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(request);
+    }
+
+    pub(crate) fn set_tunnel(&self, tunnel: Box<Tunnel>) {
+        *self.tunnel.lock().unwrap_or_else(PoisonError::into_inner) = Some(tunnel);
+    }
+
+    /// Logs the request that the connection's end has ended, if there is one.
+    fn log_unfinished(&self) {
+        let request = self
+            .unfinished
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(request) = request {
+            self.app.log(&request);
+        }
     }
 
     fn head_began(&self) {
@@ -108,12 +135,6 @@ impl State {
     }
 }
 
-impl std::fmt::Debug for App {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("App").finish_non_exhaustive()
-    }
-}
-
 /// How hyper's part of a connection ended.
 enum End {
     Closed,
@@ -135,6 +156,8 @@ pub(crate) async fn serve(app: Arc<App>, stream: TcpStream, client: Client, shut
         write_blocked_since: AtomicU64::new(0),
         closing: AtomicBool::new(false),
         lingers: AtomicBool::new(false),
+        unfinished: Mutex::new(None),
+        tunnel: Mutex::new(None),
     });
     let (count, size) = settings.large_client_header_buffers;
     let head_bytes_max = (settings.client_header_buffer_bytes + count * size).max(BUFFER_BYTES_MIN);
@@ -148,11 +171,17 @@ pub(crate) async fn serve(app: Arc<App>, stream: TcpStream, client: Client, shut
         .allow_multiple_spaces_in_request_line_delimiters(true)
         .max_buf_size(head_bytes_max)
         .serve_connection(TokioIo::new(wire), service);
-    let (end, wire) = drive(connection, &state, settings, shutdown).await;
-    let Some(mut wire) = wire else {
-        state.head_ended();
+    let (end, mut wire, early) = drive(connection, &state, settings, shutdown).await;
+    state.log_unfinished();
+    let tunnel = state
+        .tunnel
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .take();
+    if let Some(tunnel) = tunnel {
+        tunnel.run(&mut wire.stream, early).await;
         return;
-    };
+    }
     let partial = state.head_since.load(Relaxed) != 0;
     match end {
         End::Broken(status) => {
@@ -163,7 +192,7 @@ pub(crate) async fn serve(app: Arc<App>, stream: TcpStream, client: Client, shut
         End::Closed if partial => log_broken(&app, &state, &server, 400, wire.request_line(), 0),
         End::TimedOut => {}
         End::Closed => {
-            let _ = wire.stream.shutdown().await;
+            let _ = tokio::time::timeout(PAGE_TIMEOUT, wire.stream.shutdown()).await;
             if state.lingers.load(Relaxed) {
                 linger(&mut wire).await;
             }
@@ -178,7 +207,7 @@ async fn drive<S, B>(
     state: &State,
     settings: &Settings,
     shutdown: Shutdown,
-) -> (End, Option<Wire>)
+) -> (End, Wire, Bytes)
 where
     S: hyper::service::HttpService<hyper::body::Incoming, ResBody = B>,
     S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -200,6 +229,10 @@ where
             // Idle connections end now, others after their reply.
             state.closing.store(true, Relaxed);
             connection.as_mut().graceful_shutdown();
+            // hyper waits for the first request of a connection, nginx does not.
+            if state.client.requests() == 0 && state.head_since.load(Relaxed) == 0 {
+                return Poll::Ready(Some(Ok(())));
+            }
         }
         loop {
             let deadline = state.deadline(settings);
@@ -219,34 +252,22 @@ where
         }
     })
     .await;
-    match ended {
+    // With this, the request that was at work is over, too.
+    let parts = (*Pin::into_inner(connection)).into_parts();
+    let wire = parts.io.into_inner();
+    let end = match ended {
         None => {
             tracing::debug!("client timed out (110: Connection timed out)");
-            (End::TimedOut, unpinned(connection))
+            End::TimedOut
         }
         Some(result) => {
-            let wire = unpinned(connection);
-            let swallowed = wire.as_ref().and_then(Wire::swallowed);
             if let Err(error) = &result {
                 tracing::debug!("client connection ended: {error}");
             }
-            match swallowed {
-                Some(status) => (End::Broken(status), wire),
-                None => (End::Closed, wire),
-            }
+            wire.swallowed().map_or(End::Closed, End::Broken)
         }
-    }
-}
-
-fn unpinned<S, B>(connection: Pin<Box<http1::Connection<TokioIo<Wire>, S>>>) -> Option<Wire>
-where
-    S: hyper::service::HttpService<hyper::body::Incoming, ResBody = B>,
-    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-    B: hyper::body::Body + 'static,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
-    let connection = *Pin::into_inner(connection);
-    Some(connection.into_parts().io.into_inner())
+    };
+    (end, wire, parts.read_buf)
 }
 
 /// Sends nginx's page for what is no request, and logs it.

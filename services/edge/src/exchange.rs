@@ -28,6 +28,8 @@ use crate::meter::{Meter, Metered};
 pub(crate) struct Link {
     sender: SendRequest<Full<Bytes>>,
     connection: Option<Connection<TokioIo<Metered>, Full<Bytes>>>,
+    /// The connection once hyper is done with it.
+    ended: Option<Connection<TokioIo<Metered>, Full<Bytes>>>,
     pub(crate) meter: Arc<Meter>,
     pub(crate) address: SocketAddr,
     pub(crate) opened: Instant,
@@ -87,6 +89,7 @@ impl Link {
         Ok(Self {
             sender,
             connection: Some(connection),
+            ended: None,
             meter,
             address,
             opened: Instant::now(),
@@ -101,9 +104,15 @@ impl Link {
             && Pin::new(connection).poll(cx).is_ready()
         {
             // Its error comes out at the response or at the body.
-            self.connection = None;
+            self.ended = self.connection.take();
         }
         self.connection.is_none()
+    }
+
+    /// The stream below, and what hyper has read from it beyond the response.
+    pub(crate) fn into_stream(self) -> Option<(Metered, Bytes)> {
+        let parts = self.ended.or(self.connection)?.into_parts();
+        Some((parts.io.into_inner(), parts.read_buf))
     }
 
     /// Whether another request can be sent on it.
@@ -129,13 +138,14 @@ impl Link {
         self.base = (self.meter.written(), self.meter.read());
         let mut wait = Wait::default();
         let mut response = std::pin::pin!(self.sender.send_request(request));
-        let (connection, meter) = (&mut self.connection, &self.meter);
+        let (connection, ended) = (&mut self.connection, &mut self.ended);
+        let meter = &self.meter;
         let mut progress = (meter.written(), meter.read());
         poll_fn(|cx| {
             if let Some(driven) = connection
                 && Pin::new(driven).poll(cx).is_ready()
             {
-                *connection = None;
+                *ended = connection.take();
             }
             if let Poll::Ready(result) = response.as_mut().poll(cx) {
                 return Poll::Ready(result.map_err(|error| Failure::from_hyper(&error)));

@@ -12,7 +12,7 @@ use crate::app::App;
 use crate::config::settings::{ErrorAnswer, ErrorPage};
 use crate::connection::State;
 use crate::flight::Flight;
-use crate::reply::{Answer, HEADERS_TOO_LARGE, Reply, ReplyBody, title};
+use crate::reply::{Answer, Content, HEADERS_TOO_LARGE, Reply, ReplyBody, title};
 use crate::request::Request;
 use crate::router::capture;
 use crate::uri;
@@ -45,7 +45,7 @@ pub(crate) async fn handle(
         let host = request.host.clone();
         capture(pattern, &host, &mut request);
     }
-    let mut flight = Flight::new(app.clone(), state.clone(), request);
+    let mut flight = Flight::new(app.clone(), &state, request);
     let mut incoming = Some(incoming);
     let answer = match problem {
         Some(status) => Answer::Error(status),
@@ -60,11 +60,17 @@ pub(crate) async fn handle(
     };
     let unread = incoming.is_some_and(|body| !hyper::body::Body::is_end_stream(&body));
     let request = flight.request();
+    let upgrades = matches!(reply.content, Content::Tunnel(_));
     let keep = keeps_alive(request, number, unread && reply.status >= 400)
         && problem.is_none()
         && !state.is_closing();
     state.set_lingers(!keep && unread);
     app.finish_headers(request, &mut reply, keep);
+    if upgrades {
+        reply
+            .headers
+            .insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    }
     let mut response = Response::new(());
     *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or_default();
     *response.headers_mut() = reply.headers;
@@ -74,7 +80,15 @@ pub(crate) async fn handle(
     if let Some(reason) = reason {
         response.extensions_mut().insert(reason);
     }
-    Ok(response.map(|()| ReplyBody::new(reply.content, flight)))
+    let body = match reply.content {
+        Content::Tunnel(mut tunnel) => {
+            tunnel.flight = Some(flight);
+            state.set_tunnel(tunnel);
+            ReplyBody::none()
+        }
+        content => ReplyBody::new(content, flight),
+    };
+    Ok(response.map(|()| body))
 }
 
 impl App {

@@ -14,6 +14,7 @@
 //! | `balance`, `upstream`, `pool` | the choice of a server, and idle connections |
 //! | `exchange`, `meter` | one request on one connection to an upstream |
 //! | `resolver` | names that are resolved while edge runs |
+//! | `tunnel` | a connection after `101 Switching Protocols` |
 //! | `static_files`, `stub_status` | the other two kinds of content |
 //!
 //! Deliberately absent: TLS, HTTP/2, caching, rewriting of bodies, several worker processes, reload.
@@ -47,6 +48,7 @@ mod static_files;
 mod stub_status;
 pub mod syntax;
 mod template;
+mod tunnel;
 mod upstream;
 mod uri;
 mod variables;

@@ -98,8 +98,8 @@ impl App {
                     let settings = &request.location.settings;
                     let announced =
                         client_body::check_announced(request, incoming.as_ref(), settings);
-                    if let Err(answer) = announced {
-                        return Step::Answer(answer);
+                    if let Err(status) = announced {
+                        return Step::Answer(Answer::Error(status));
                     }
                 }
                 if request.location.internal && !request.internal {

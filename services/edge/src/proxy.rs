@@ -24,6 +24,7 @@ use crate::config::proxy::{NextUpstream, ProxyPass};
 use crate::exchange::{Failure, Link, Remainder, Timeouts};
 use crate::reply::{Answer, Content, Reply};
 use crate::request::{Attempt, Request};
+use crate::tunnel::Tunnel;
 use crate::upstream::Lease;
 
 pub(crate) use relay::Relay;
@@ -259,14 +260,17 @@ impl App {
             finish(request, status, Some(&link));
             return Answer::Error(status);
         }
-        if status == 101 {
-            // Upgrades are not relayed; the request for one is not sent on, either.
+        let asked = request.headers.contains_key(http::header::UPGRADE);
+        if status == 101 && !asked {
             complain_plain(request, "upstream switched protocols unasked");
             finish(request, 502, Some(&link));
             return Answer::Error(502);
         }
-        for name in ["connection", "keep-alive", "transfer-encoding", "upgrade"] {
+        for name in ["connection", "keep-alive", "transfer-encoding"] {
             parts.headers.remove(name);
+        }
+        if status != 101 {
+            parts.headers.remove(http::header::UPGRADE);
         }
         for name in settings.proxy_hide_headers.iter() {
             parts.headers.remove(name);
@@ -278,7 +282,16 @@ impl App {
         {
             parts.headers.insert(http::header::LOCATION, value);
         }
-        let content = if incoming.is_end_stream() {
+        let content = if status == 101 {
+            Content::Tunnel(Box::new(Tunnel {
+                link,
+                read_timeout: settings.proxy_read_timeout,
+                send_timeout: settings.proxy_send_timeout,
+                _lease: lease,
+                _slot: slot,
+                flight: None,
+            }))
+        } else if incoming.is_end_stream() {
             // It ends here; what is left is to let the connection notice.
             poll_fn(|cx| {
                 link.drive(cx);
@@ -324,26 +337,27 @@ fn complain(request: &Request, outgoing: &Outgoing, words: &str) {
         .map(|attempt| &*attempt.name)
         .unwrap_or_default();
     tracing::warn!(
-        "{words}, client: {}, server: {}, request: \"{} {} {}\", upstream: \"http://{upstream}{}\"",
+        "{words}, client: {}, server: {}, request: \"{} {} {}\", upstream: \"http://{upstream}{}\", \
+         host: \"{}\"",
         request.client.peer.ip(),
         request.server.name,
         request.method,
         request.raw_uri(),
         request.version_text(),
         outgoing.uri,
+        request.host,
     );
 }
 
+/// The same, where the request that was sent is no longer at hand.
 fn complain_plain(request: &Request, words: &str) {
     let upstream = request
         .attempts
         .last()
         .map(|attempt| &*attempt.name)
         .unwrap_or_default();
-    tracing::warn!(
-        "{words}, client: {}, upstream: \"{upstream}\"",
-        request.client.peer.ip()
-    );
+    let client = request.client.peer.ip();
+    tracing::warn!("{words}, client: {client}, upstream: \"{upstream}\"");
 }
 
 impl Failure {

@@ -6,13 +6,14 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderValue, LOCATION};
-use http::{HeaderMap, Version};
+use http::{HeaderMap, Method, Version};
 use hyper::body::{Body, Frame, SizeHint};
 use hyper::ext::ReasonPhrase;
 
 use crate::exchange::Failure;
 use crate::flight::Flight;
 use crate::proxy::Relay;
+use crate::tunnel::Tunnel;
 
 /// What a phase came to.
 pub(crate) enum Answer {
@@ -38,6 +39,8 @@ pub(crate) enum Content {
     Empty,
     Whole(Bytes),
     Relayed(Box<Relay>),
+    /// Nothing, and then whatever the protocol is that was switched to.
+    Tunnel(Box<Tunnel>),
 }
 
 impl Reply {
@@ -163,7 +166,8 @@ const LAST_CHUNK_BYTES: u64 = 5;
 /// over and its log line is written.
 pub(crate) struct ReplyBody {
     content: Content,
-    flight: Flight,
+    /// `None` when something else ends the request.
+    flight: Option<Flight>,
     chunked: bool,
 }
 
@@ -174,11 +178,26 @@ impl ReplyBody {
             _ => true,
         };
         let request = flight.request();
+        // hyper drops the body of such a reply without a look.
+        request.completed = match &content {
+            Content::Whole(body) => body.is_empty() || request.method == Method::HEAD,
+            Content::Relayed(_) => request.method == Method::HEAD,
+            Content::Empty | Content::Tunnel(_) => true,
+        };
         let chunked = !has_length && request.version == Version::HTTP_11;
         Self {
             content,
-            flight,
+            flight: Some(flight),
             chunked,
+        }
+    }
+
+    /// No body; the request goes on elsewhere.
+    pub(crate) fn none() -> Self {
+        Self {
+            content: Content::Empty,
+            flight: None,
+            chunked: false,
         }
     }
 
@@ -188,7 +207,9 @@ impl ReplyBody {
             (false, _) => 0,
             (true, length) => format!("{length:x}").len() + 4,
         };
-        self.flight.request().body_bytes_sent += (length + framing) as u64;
+        if let Some(flight) = &mut self.flight {
+            flight.request().body_bytes_sent += (length + framing) as u64;
+        }
     }
 }
 
@@ -201,11 +222,14 @@ impl Body for ReplyBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
         let this = self.get_mut();
+        let Some(flight) = &mut this.flight else {
+            return Poll::Ready(None);
+        };
         let frame = match std::mem::replace(&mut this.content, Content::Empty) {
-            Content::Empty => None,
+            Content::Empty | Content::Tunnel(_) => None,
             Content::Whole(bytes) if bytes.is_empty() => None,
             Content::Whole(bytes) => Some(Ok(Frame::data(bytes))),
-            Content::Relayed(mut relay) => match relay.poll_frame(this.flight.request(), cx) {
+            Content::Relayed(mut relay) => match relay.poll_frame(flight.request(), cx) {
                 Poll::Pending => {
                     this.content = Content::Relayed(relay);
                     return Poll::Pending;
@@ -214,36 +238,31 @@ impl Body for ReplyBody {
                     if !relay.is_over() {
                         this.content = Content::Relayed(relay);
                     } else if this.chunked {
-                        this.flight.request().body_bytes_sent += LAST_CHUNK_BYTES;
+                        flight.request().body_bytes_sent += LAST_CHUNK_BYTES;
                     }
                     Some(Ok(frame))
                 }
                 Poll::Ready(Some(Err(failure))) => Some(Err(failure)),
                 Poll::Ready(None) => {
                     if this.chunked {
-                        this.flight.request().body_bytes_sent += LAST_CHUNK_BYTES;
+                        flight.request().body_bytes_sent += LAST_CHUNK_BYTES;
                     }
                     None
                 }
             },
         };
-        match &frame {
-            Some(Ok(frame)) => {
-                let length = frame.data_ref().map_or(0, Bytes::len);
-                this.count(length);
-            }
-            Some(Err(_)) => {}
-            None => this.flight.request().completed = true,
-        }
         if matches!(this.content, Content::Empty) && !matches!(frame, Some(Err(_))) {
-            this.flight.request().completed = true;
+            flight.request().completed = true;
+        }
+        if let Some(Ok(frame)) = &frame {
+            this.count(frame.data_ref().map_or(0, Bytes::len));
         }
         Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.content {
-            Content::Empty => true,
+            Content::Empty | Content::Tunnel(_) => true,
             Content::Whole(bytes) => bytes.is_empty(),
             Content::Relayed(_) => false,
         }
@@ -251,7 +270,7 @@ impl Body for ReplyBody {
 
     fn size_hint(&self) -> SizeHint {
         match &self.content {
-            Content::Empty => SizeHint::with_exact(0),
+            Content::Empty | Content::Tunnel(_) => SizeHint::with_exact(0),
             Content::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Content::Relayed(relay) => relay.size_hint(),
         }

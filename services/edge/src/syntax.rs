@@ -2,7 +2,7 @@
 //! directives that each know their place.
 //!
 //! Rules are those of nginx's own reader (`ngx_conf_file.c`). Deliberately absent: what a directive
-//! means (see [`crate::config`]) and where files come from (see [`include`]).
+//! means (see `crate::config`) and where files come from (see [`include`]).
 
 pub(crate) mod include;
 mod lexer;

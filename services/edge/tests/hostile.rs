@@ -1,5 +1,5 @@
 //! Clients that are wrong, slow, greedy or random.
-#![allow(clippy::disallowed_types)]
+#![allow(clippy::unwrap_used, clippy::disallowed_types)]
 
 mod common;
 
@@ -19,14 +19,34 @@ async fn what_is_no_request_gets_nginx_s_page_and_a_log_line() {
         ("garbage\r\n\r\n", 400, "400 Bad Request"),
         ("\u{16}\u{3}\u{1}\r\n\r\n", 400, "400 Bad Request"),
         ("GET / HTTP/1.1\r\n\r\n", 400, "400 Bad Request"),
-        ("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\nConnection: close\r\n\r\n", 400, "400 Bad Request"),
-        ("GET / HTTP/3.0\r\nHost: a\r\n\r\n", 505, "505 HTTP Version Not Supported"),
-        ("GET /../.. HTTP/1.1\r\nHost: a\r\n\r\n", 400, "400 Bad Request"),
-        ("TRACE / HTTP/1.1\r\nHost: a\r\n\r\n", 405, "405 Not Allowed"),
+        (
+            "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\nConnection: close\r\n\r\n",
+            400,
+            "400 Bad Request",
+        ),
+        (
+            "GET / HTTP/3.0\r\nHost: a\r\n\r\n",
+            505,
+            "505 HTTP Version Not Supported",
+        ),
+        (
+            "GET /../.. HTTP/1.1\r\nHost: a\r\n\r\n",
+            400,
+            "400 Bad Request",
+        ),
+        (
+            "TRACE / HTTP/1.1\r\nHost: a\r\n\r\n",
+            405,
+            "405 Not Allowed",
+        ),
     ] {
         let reply = Reply::parse(&edge.exchange(raw).await);
         assert_eq!(reply.status, status, "{raw:?}");
-        assert!(reply.body.contains(&format!("<title>{title}</title>")), "{}", reply.body);
+        assert!(
+            reply.body.contains(&format!("<title>{title}</title>")),
+            "{}",
+            reply.body
+        );
         assert_eq!(reply.header("connection"), Some("close"), "{raw:?}");
         assert_eq!(reply.header("server"), Some("squall-edge"));
     }
@@ -41,7 +61,10 @@ async fn oversized_heads_are_414_and_400() {
     let long = |count: usize| "a".repeat(count);
     let line = |count| format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", long(count));
     let header = |count| format!("GET / HTTP/1.1\r\nHost: a\r\nA: {}\r\n\r\n", long(count));
-    let many = format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "B: b\r\n".repeat(20_000));
+    let many = format!(
+        "GET / HTTP/1.1\r\nHost: a\r\n{}\r\n",
+        "B: b\r\n".repeat(20_000)
+    );
     for (raw, status, words) in [
         (line(9_000), 414, "Request-URI Too Large"),
         (line(100_000), 414, "Request-URI Too Large"),
@@ -107,7 +130,8 @@ async fn slow_clients_are_let_go() {
 
 #[tokio::test]
 async fn a_client_that_does_not_read_is_let_go() {
-    let raw: &'static str = Box::leak(format!("HTTP/1.1 200 OK\r\n\r\n{}", "x".repeat(32 << 20)).into());
+    let raw: &'static str =
+        Box::leak(format!("HTTP/1.1 200 OK\r\n\r\n{}", "x".repeat(32 << 20)).into());
     let upstream = Upstream::start(Does::Raw(raw)).await;
     let edge = Edge::start(&format!(
         "send_timeout 300ms; log_format t '$status $request_completion.'; access_log /dev/stdout t; \
@@ -116,7 +140,10 @@ async fn a_client_that_does_not_read_is_let_go() {
     ))
     .await;
     let mut stream = edge.connect().await;
-    stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+    stream
+        .write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        .await
+        .unwrap();
     assert_eq!(edge.log(1).await, ["200 ."]);
 }
 
@@ -136,14 +163,20 @@ async fn connections_are_bounded() {
             Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
         }
     }
-    let mut one_too_many = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    let mut one_too_many = tokio::net::TcpStream::connect(("127.0.0.1", port))
+        .await
+        .unwrap();
     assert_eq!(read_all(&mut one_too_many).await, "");
     let request = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
     held[0].write_all(request).await.unwrap();
     assert!(read_all(&mut held[0]).await.ends_with("ok"));
     trigger.request();
     drop(held);
-    tokio::time::timeout(common::LONG, running).await.unwrap().unwrap().unwrap();
+    tokio::time::timeout(common::LONG, running)
+        .await
+        .unwrap()
+        .unwrap()
+        .unwrap();
 }
 
 /// A small generator, so that a failure comes back.
@@ -155,7 +188,16 @@ fn noise(seed: u64, length: usize) -> Vec<u8> {
         state ^= state << 17;
         state
     };
-    let words = ["GET ", "/", " HTTP/1.1\r\n", "Host: a\r\n", "\r\n", "Content-Length: ", "9", "chunked\r\n"];
+    let words = [
+        "GET ",
+        "/",
+        " HTTP/1.1\r\n",
+        "Host: a\r\n",
+        "\r\n",
+        "Content-Length: ",
+        "9",
+        "chunked\r\n",
+    ];
     let mut bytes = Vec::new();
     while bytes.len() < length {
         match next() % 3 {
@@ -175,7 +217,9 @@ async fn random_bytes_neither_stop_nor_hang_it() {
     .await;
     for seed in 0..200 {
         let mut stream = edge.connect().await;
-        let _ = stream.write_all(&noise(seed, 1 + seed as usize * 7 % 300)).await;
+        let _ = stream
+            .write_all(&noise(seed, 1 + seed as usize * 7 % 300))
+            .await;
         if seed % 10 == 0 {
             read_all(&mut stream).await;
         }

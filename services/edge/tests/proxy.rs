@@ -1,5 +1,5 @@
 //! `proxy_pass` on real sockets: who gets a request, and what its failures come to.
-#![allow(clippy::disallowed_types)]
+#![allow(clippy::unwrap_used, clippy::disallowed_types)]
 
 mod common;
 
@@ -42,13 +42,20 @@ async fn with_none_live_the_group_itself_is_named() {
         let reply = edge.get("/").await;
         assert_eq!(reply.status, 502);
         assert_eq!(reply.header("x-upstream-addr"), Some(expected));
-        assert!(reply.body.contains("<h1>502 Bad Gateway</h1>"), "{}", reply.body);
+        assert!(
+            reply.body.contains("<h1>502 Bad Gateway</h1>"),
+            "{}",
+            reply.body
+        );
     }
 }
 
 #[tokio::test]
 async fn requests_alternate() {
-    let (a, b) = (Upstream::start(Does::Answer("a")).await, Upstream::start(Does::Answer("b")).await);
+    let (a, b) = (
+        Upstream::start(Does::Answer("a")).await,
+        Upstream::start(Does::Answer("b")).await,
+    );
     let edge = Edge::start(&group(a.port, b.port, "")).await;
     let mut bodies = String::new();
     for _ in 0..6 {
@@ -59,14 +66,22 @@ async fn requests_alternate() {
 
 #[tokio::test]
 async fn a_post_is_not_sent_twice_but_a_get_is() {
-    let (a, b) = (Upstream::start(Does::HangUp).await, Upstream::start(Does::Answer("b")).await);
+    let (a, b) = (
+        Upstream::start(Does::HangUp).await,
+        Upstream::start(Does::Answer("b")).await,
+    );
     let edge = Edge::start(&group(a.port, b.port, "")).await;
     assert_eq!(edge.post("/", "x").await.status, 502);
     assert_eq!((a.count(), b.count()), (1, 0));
     let edge = Edge::start(&group(a.port, b.port, "")).await;
     assert_eq!(edge.get("/").await.body, "b");
     assert_eq!((a.count(), b.count()), (2, 1));
-    let edge = Edge::start(&group(a.port, b.port, "proxy_next_upstream error non_idempotent;")).await;
+    let edge = Edge::start(&group(
+        a.port,
+        b.port,
+        "proxy_next_upstream error non_idempotent;",
+    ))
+    .await;
     assert_eq!(edge.post("/", "x").await.body, "b");
 }
 
@@ -75,13 +90,20 @@ async fn a_post_that_was_refused_goes_on_with_its_body() {
     let (dead, live) = (free_port().await, Upstream::start(Does::Echo).await);
     let edge = Edge::start(&group(dead, live.port, "")).await;
     let reply = edge.post("/p", "the body").await;
-    assert!(reply.body.starts_with("POST /p HTTP/1.0\r\n"), "{}", reply.body);
+    assert!(
+        reply.body.starts_with("POST /p HTTP/1.0\r\n"),
+        "{}",
+        reply.body
+    );
     assert!(reply.body.ends_with("\r\n\r\nthe body"), "{}", reply.body);
 }
 
 #[tokio::test]
 async fn silence_is_504_and_goes_on_to_the_next() {
-    let (silent, live) = (Upstream::start(Does::NeverAnswer).await, Upstream::start(Does::Answer("b")).await);
+    let (silent, live) = (
+        Upstream::start(Does::NeverAnswer).await,
+        Upstream::start(Does::Answer("b")).await,
+    );
     let alone = format!(
         "{LOG} proxy_read_timeout 200ms; \
          server {{ listen PORT; location / {{ proxy_pass http://127.0.0.1:{}; }} }}",
@@ -89,7 +111,10 @@ async fn silence_is_504_and_goes_on_to_the_next() {
     );
     let edge = Edge::start(&alone).await;
     assert_eq!(edge.get("/").await.status, 504);
-    assert_eq!(edge.log(1).await[0], format!("504 127.0.0.1:{} 504 159", silent.port));
+    assert_eq!(
+        edge.log(1).await[0],
+        format!("504 127.0.0.1:{} 504 166", silent.port)
+    );
     let edge = Edge::start(&group(silent.port, live.port, "proxy_read_timeout 200ms;")).await;
     assert_eq!(edge.get("/").await.body, "b");
 }
@@ -97,10 +122,17 @@ async fn silence_is_504_and_goes_on_to_the_next() {
 #[tokio::test]
 async fn statuses_go_on_only_when_asked_and_the_last_one_passes() {
     let no = "HTTP/1.1 503 Gone Fishing\r\nContent-Length: 2\r\n\r\nno";
-    let (a, b) = (Upstream::start(Does::Raw(no)).await, Upstream::start(Does::Raw(no)).await);
+    let (a, b) = (
+        Upstream::start(Does::Raw(no)).await,
+        Upstream::start(Does::Raw(no)).await,
+    );
     let edge = Edge::start(&group(a.port, b.port, "")).await;
     let reply = edge.get("/").await;
-    assert!(reply.head.starts_with("HTTP/1.1 503 Gone Fishing\r\n"), "{}", reply.head);
+    assert!(
+        reply.head.starts_with("HTTP/1.1 503 Gone Fishing\r\n"),
+        "{}",
+        reply.head
+    );
     assert_eq!(a.count() + b.count(), 1);
     let edge = Edge::start(&group(a.port, b.port, "proxy_next_upstream http_503;")).await;
     assert_eq!(edge.get("/").await.body, "no");
@@ -109,8 +141,14 @@ async fn statuses_go_on_only_when_asked_and_the_last_one_passes() {
 
 #[tokio::test]
 async fn bad_and_oversized_heads_are_502() {
-    let long: &'static str = Box::leak(format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "x".repeat(9000)).into());
-    for raw in ["garbage\r\n\r\n", "HTTP/1.1 200 OK\r\nbad header\r\n\r\n", long, ""] {
+    let long: &'static str =
+        Box::leak(format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "x".repeat(9000)).into());
+    for raw in [
+        "garbage\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nbad header\r\n\r\n",
+        long,
+        "",
+    ] {
         let upstream = Upstream::start(Does::Raw(raw)).await;
         let edge = Edge::start(&format!(
             "server {{ listen PORT; location / {{ proxy_pass http://127.0.0.1:{}; }} }}",
@@ -179,36 +217,56 @@ async fn a_client_that_leaves_is_499() {
     let silent = Upstream::start(Does::NeverAnswer).await;
     let edge = Edge::start(&group(silent.port, silent.port, "")).await;
     let mut stream = edge.connect().await;
-    stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+    stream
+        .write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        .await
+        .unwrap();
     while silent.count() == 0 {
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
     drop(stream);
-    assert!(edge.log(1).await[0].starts_with("499 "), "{:?}", edge.log(1).await);
+    assert!(
+        edge.log(1).await[0].starts_with("499 "),
+        "{:?}",
+        edge.log(1).await
+    );
 }
 
 #[tokio::test]
 async fn a_client_connection_is_kept_and_pipelining_works() {
-    let edge = Edge::start("keepalive_requests 3; server { listen PORT; return 200 $connection_requests; }").await;
+    let edge = Edge::start(
+        "keepalive_requests 3; server { listen PORT; return 200 $connection_requests; }",
+    )
+    .await;
     let mut stream = edge.connect().await;
-    stream.write_all(&b"GET / HTTP/1.1\r\nHost: a\r\n\r\n".repeat(3)).await.unwrap();
+    stream
+        .write_all(&b"GET / HTTP/1.1\r\nHost: a\r\n\r\n".repeat(3))
+        .await
+        .unwrap();
     let all = read_all(&mut stream).await;
-    let numbers: Vec<&str> = all.split("\r\n\r\n").skip(1).map(|rest| &rest[..1]).collect();
+    let numbers: Vec<&str> = all
+        .split("\r\n\r\n")
+        .skip(1)
+        .map(|rest| &rest[..1])
+        .collect();
     assert_eq!(numbers, ["1", "2", "3"]);
     assert_eq!(all.matches("Connection: keep-alive").count(), 2);
 }
 
 #[tokio::test]
 async fn stub_status_counts() {
-    let edge = Edge::start("server { listen PORT; location = /s { stub_status; } return 200; }").await;
-    let edge_http = "server { listen PORT; location = /s { stub_status; } }";
-    drop(edge);
-    let edge = Edge::start(edge_http).await;
+    let edge = Edge::start("server { listen PORT; location = /s { stub_status; } }").await;
     edge.get("/none").await;
     let text = edge.get("/s").await.body;
     assert!(text.starts_with("Active connections: "), "{text}");
     assert!(text.contains("Writing: 1 Waiting: "), "{text}");
-    let counts: Vec<u64> = text.lines().nth(2).unwrap().split_whitespace().map(|n| n.parse().unwrap()).collect();
+    let counts: Vec<u64> = text
+        .lines()
+        .nth(2)
+        .unwrap()
+        .split_whitespace()
+        .map(|n| n.parse().unwrap())
+        .collect();
     assert_eq!((counts[0], counts[2]), (counts[1], 2));
 }
 
@@ -222,18 +280,82 @@ async fn stopping_lets_requests_end_and_closes_idle_connections() {
     );
     let edge = Edge::start(&conf).await;
     let mut idle = edge.connect().await;
-    idle.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+    idle.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        .await
+        .unwrap();
     let mut buffer = [0; 1024];
     assert!(idle.read(&mut buffer).await.unwrap() > 0);
     let mut busy = edge.connect().await;
-    busy.write_all(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+    busy.write_all(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
+        .await
+        .unwrap();
     while silent.count() == 0 {
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
+    let mut fresh = edge.connect().await;
+    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     edge.trigger.request();
     assert_eq!(read_all(&mut idle).await, "");
+    assert_eq!(read_all(&mut fresh).await, "");
     assert_eq!(Reply::parse(&read_all(&mut busy).await).status, 504);
     let ended = tokio::time::timeout(common::LONG, edge.ended).await;
     assert_eq!(ended.expect("it stops").unwrap(), Ok(()));
     assert!(tokio::net::TcpStream::connect(edge.address).await.is_err());
+}
+
+#[tokio::test]
+async fn an_upgrade_becomes_a_tunnel() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let upstream = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            head.push(char::from(stream.read_u8().await.unwrap()));
+        }
+        let reply = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: echo\r\nConnection: upgrade\r\n\r\nhello ";
+        stream.write_all(reply.as_bytes()).await.unwrap();
+        let mut word = [0; 4];
+        stream.read_exact(&mut word).await.unwrap();
+        stream.write_all(&word).await.unwrap();
+        head
+    });
+    let edge = Edge::start(&format!(
+        "{LOG} server {{ listen PORT; location / {{ proxy_pass http://127.0.0.1:{port}; proxy_http_version 1.1; \
+         proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade; }} }}"
+    ))
+    .await;
+    let raw = "GET /chat HTTP/1.1\r\nHost: a\r\nUpgrade: echo\r\nConnection: upgrade\r\n\r\nword";
+    let all = edge.exchange(raw).await;
+    assert!(
+        all.starts_with("HTTP/1.1 101 Switching Protocols\r\n"),
+        "{all}"
+    );
+    assert!(all.ends_with("\r\n\r\nhello word"), "{all}");
+    let head = upstream.await.unwrap();
+    assert!(head.contains("\r\nUpgrade: echo\r\n"), "{head}");
+    assert_eq!(edge.log(1).await, [format!("101 127.0.0.1:{port} 101 10")]);
+}
+
+#[test]
+fn a_killed_process_logs_nothing_more() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let edge = runtime.block_on(async {
+        let silent = Upstream::start(Does::NeverAnswer).await;
+        let edge = Edge::start(&group(silent.port, silent.port, "")).await;
+        let mut stream = edge.connect().await;
+        stream
+            .write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            .await
+            .unwrap();
+        while silent.count() == 0 {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        edge
+    });
+    drop(runtime);
+    assert_eq!(edge.lines(), Vec::<String>::new());
 }

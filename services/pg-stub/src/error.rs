@@ -23,7 +23,7 @@ pub enum Error {
         /// The script, as the user would open it.
         file: String,
         /// What it was told.
-        error: PgError,
+        error: Box<PgError>,
     },
 }
 

@@ -282,6 +282,16 @@ pub async fn run(config: Config, host: Host, shutdown: Shutdown) -> Result<(), E
         })?;
         listeners.push(listener);
     }
+    run_on(config, host, listeners, shutdown).await
+}
+
+/// Like [`run`], on listeners that are there already.
+pub async fn run_on(
+    config: Config,
+    host: Host,
+    listeners: Vec<TcpListener>,
+    shutdown: Shutdown,
+) -> Result<(), Error> {
     let server = Arc::new(Server::new(config, host)?);
     server.log(1, "LOG", "starting PostgreSQL 15.14 (pg-stub)");
     session::init::run_scripts(&server).await?;
@@ -331,10 +341,8 @@ async fn serve(server: &Arc<Server>, mut listeners: Vec<TcpListener>, shutdown: 
 }
 
 fn report(ended: Result<(), tokio::task::JoinError>) {
-    if let Err(error) = ended {
-        if let Ok(panic) = error.try_into_panic() {
-            std::panic::resume_unwind(panic);
-        }
+    if let Err(Ok(panic)) = ended.map_err(tokio::task::JoinError::try_into_panic) {
+        std::panic::resume_unwind(panic);
     }
 }
 

@@ -132,7 +132,7 @@ impl Wire {
         Ok(())
     }
 
-    /// Sends everything. The client must take something every [`WRITE_STALL_MAX`].
+    /// Sends everything. The client must take something every `WRITE_STALL_MAX`.
     pub async fn flush(&mut self) -> io::Result<()> {
         while !self.output.is_empty() {
             match tokio::time::timeout(WRITE_STALL_MAX, self.stream.write_buf(&mut self.output))

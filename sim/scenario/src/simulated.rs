@@ -2,8 +2,8 @@
 //!
 //! | module | idea |
 //! |---|---|
-//! | [`world`] | machines, cables and names, over the engine's control |
-//! | [`system`] | the control plane, over Compose |
+//! | `world` | machines, cables and names, over the engine's control |
+//! | `system` | the control plane, over Compose |
 //!
 //! Names are served by a host of their own, outside the system; `127.0.0.11` leads to it on every
 //! machine, as Docker's embedded name server is reached.

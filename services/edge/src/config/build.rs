@@ -231,3 +231,55 @@ pub(super) fn block(directive: &Directive) -> Result<&[Directive], Diagnostic> {
         Diagnostic::at(directive.origin.clone(), message)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::syntax;
+
+    fn load(text: &str) -> Result<(Config, Facts), Diagnostics> {
+        let tree = syntax::parse(&"f".into(), text).map_err(Diagnostics::from)?;
+        build(&tree, "f")
+    }
+
+    #[test]
+    fn every_listed_directive_is_read_wherever_it_may_stand() {
+        for name in directives::names() {
+            for arguments in ["", "a", "on", "1", "/a b", "1 2 3"] {
+                for end in [";", "{}", "{ a b; }"] {
+                    let line = format!("{name} {arguments} {end}");
+                    let text = format!(
+                        "{line} events {{ {line} }} http {{ {line} upstream u {{ {line} }} server {{ {line} \
+                         if ($uri) {{ {line} }} location /a {{ {line} }} }} }}"
+                    );
+                    // Not to panic is all that can be asked of most of these.
+                    let _ = load(&text);
+                }
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_arrangement_of_known_words_panics(
+            words in prop::collection::vec((0..400_usize, 0..24_usize), 0..40)
+        ) {
+            let names: Vec<&str> = directives::names().collect();
+            let others = [
+                "{", "}", ";", "on", "off", "10", "1s", "8k", "=", "~", "/", "@a", "$uri", "$x", "http://a:1/b",
+                "127.0.0.1:80", "a=b", "weight=2", "default_server", "\"\"", "${", "($a", "b)", "*",
+            ];
+            let mut text = String::from("events {} http { server { ");
+            for (name, other) in words {
+                text += names.get(name).copied().unwrap_or(";");
+                text.push(' ');
+                text += others[other];
+                text.push(' ');
+            }
+            text += "; } }";
+            let _ = load(&text);
+        }
+    }
+}

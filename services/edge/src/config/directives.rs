@@ -362,6 +362,11 @@ const REFUSED: &[&str] = &[
 ];
 
 #[cfg(test)]
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    HANDLED.iter().map(|(name, _)| *name)
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

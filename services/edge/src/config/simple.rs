@@ -41,7 +41,7 @@ pub(super) fn read(b: &mut Builder, raw: &mut Raw, d: &Directive) -> Result<(), 
         "access_log" => log::read_access_log(b, raw, d),
         "allow" | "deny" => access_rule(raw, d),
         "resolver" => {
-            let resolver = Some(Arc::new(resolver(d)?));
+            let resolver = Some(Arc::new(resolver(b, d)?));
             once(d, &mut raw.resolver, resolver)
         }
         "resolver_timeout" => once(d, &mut raw.resolver_timeout, time(d)?),
@@ -274,7 +274,7 @@ fn access_rule(raw: &mut Raw, d: &Directive) -> Result<(), Diagnostic> {
 }
 
 /// `resolver` for the places that inherit it and for `upstream`.
-pub(super) fn resolver(d: &Directive) -> Result<ResolverConf, Diagnostic> {
+pub(super) fn resolver(b: &mut Builder, d: &Directive) -> Result<ResolverConf, Diagnostic> {
     let mut servers = Vec::new();
     let mut valid = None;
     for word in &d.args {
@@ -293,6 +293,10 @@ pub(super) fn resolver(d: &Directive) -> Result<ResolverConf, Diagnostic> {
             };
             if word.starts_with('[') {
                 return Err(unsupported(d, word).help("edge asks name servers over IPv4 only"));
+            }
+            if host.parse::<IpAddr>().is_err() {
+                let entry = (host.to_owned(), Some(d.origin.clone()));
+                b.facts.names_required.push(entry);
             }
             servers.push((host.to_owned(), port));
         }

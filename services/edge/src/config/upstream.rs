@@ -163,7 +163,7 @@ impl Reader {
             "keepalive_timeout" => once(d, &mut self.idle, time(d)?)?,
             "keepalive_time" => once(d, &mut self.age, time(d)?)?,
             "resolver" => {
-                let resolver = Arc::new(resolver(d)?);
+                let resolver = Arc::new(resolver(b, d)?);
                 once(d, &mut self.conf.resolver, resolver)?;
             }
             "resolver_timeout" => once(d, &mut self.resolver_timeout, time(d)?)?,

@@ -1,5 +1,10 @@
 //! edge on a real socket, its output caught, and upstreams that do one scripted thing.
-#![allow(dead_code, clippy::disallowed_types, clippy::disallowed_methods)]
+#![allow(
+    dead_code,
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    clippy::unwrap_used
+)]
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -14,10 +19,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
 /// Longer than anything here takes on a loaded machine.
-pub const LONG: Duration = Duration::from_secs(20);
+pub(crate) const LONG: Duration = Duration::from_secs(20);
 
 #[derive(Clone, Default)]
-pub struct Lines(Arc<Mutex<Vec<String>>>);
+pub(crate) struct Lines(Arc<Mutex<Vec<String>>>);
 
 impl OutputDriver for Lines {
     fn line(&self, line: &str) {
@@ -25,7 +30,7 @@ impl OutputDriver for Lines {
     }
 }
 
-pub fn launch(conf: &str) -> Launch {
+pub(crate) fn launch(conf: &str) -> Launch {
     let file = Mounted {
         shown_as: "nginx.conf".into(),
         content: conf.into(),
@@ -37,26 +42,26 @@ pub fn launch(conf: &str) -> Launch {
     }
 }
 
-pub fn load(conf: &str) -> Result<Loaded, Diagnostics> {
+pub(crate) fn load(conf: &str) -> Result<Loaded, Diagnostics> {
     squall_edge::load(&launch(conf))
 }
 
 /// A port that nothing listens on.
-pub async fn free_port() -> u16 {
+pub(crate) async fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     listener.local_addr().unwrap().port()
 }
 
-pub struct Edge {
-    pub address: SocketAddr,
-    pub trigger: Trigger,
-    pub ended: JoinHandle<Result<(), String>>,
+pub(crate) struct Edge {
+    pub(crate) address: SocketAddr,
+    pub(crate) trigger: Trigger,
+    pub(crate) ended: JoinHandle<Result<(), String>>,
     lines: Lines,
 }
 
 impl Edge {
     /// Starts edge with an `http` block in which PORT stands for its own port.
-    pub async fn start(http: &str) -> Self {
+    pub(crate) async fn start(http: &str) -> Self {
         let port = free_port().await;
         let http = http.replace("PORT", &format!("127.0.0.1:{port}"));
         let loaded = load(&format!("events {{}} http {{ {http} }}")).unwrap();
@@ -69,7 +74,10 @@ impl Edge {
         let address = SocketAddr::from(([127, 0, 0, 1], port));
         let begun = std::time::Instant::now();
         while TcpStream::connect(address).await.is_err() {
-            assert!(begun.elapsed() < LONG && !ended.is_finished(), "edge does not start");
+            assert!(
+                begun.elapsed() < LONG && !ended.is_finished(),
+                "edge does not start"
+            );
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         Self {
@@ -80,12 +88,12 @@ impl Edge {
         }
     }
 
-    pub async fn connect(&self) -> TcpStream {
+    pub(crate) async fn connect(&self) -> TcpStream {
         TcpStream::connect(self.address).await.unwrap()
     }
 
     /// Sends `raw` and reads until the other side closes.
-    pub async fn exchange(&self, raw: impl AsRef<[u8]>) -> String {
+    pub(crate) async fn exchange(&self, raw: impl AsRef<[u8]>) -> String {
         let mut stream = self.connect().await;
         // The other side may refuse to read all of it.
         let _ = stream.write_all(raw.as_ref()).await;
@@ -93,12 +101,12 @@ impl Edge {
     }
 
     /// One GET on a connection of its own.
-    pub async fn get(&self, path: &str) -> Reply {
+    pub(crate) async fn get(&self, path: &str) -> Reply {
         let raw = format!("GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n");
         Reply::parse(&self.exchange(raw).await)
     }
 
-    pub async fn post(&self, path: &str, body: &str) -> Reply {
+    pub(crate) async fn post(&self, path: &str, body: &str) -> Reply {
         let length = body.len();
         let raw = format!(
             "POST {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\
@@ -107,8 +115,12 @@ impl Edge {
         Reply::parse(&self.exchange(raw).await)
     }
 
+    pub(crate) fn lines(&self) -> Vec<String> {
+        self.lines.0.lock().unwrap().clone()
+    }
+
     /// The access log, once it has `count` lines.
-    pub async fn log(&self, count: usize) -> Vec<String> {
+    pub(crate) async fn log(&self, count: usize) -> Vec<String> {
         let begun = std::time::Instant::now();
         loop {
             let lines = self.lines.0.lock().unwrap().clone();
@@ -121,23 +133,25 @@ impl Edge {
     }
 }
 
-pub async fn read_all(stream: &mut TcpStream) -> String {
+pub(crate) async fn read_all(stream: &mut TcpStream) -> String {
     let mut all = Vec::new();
     let reading = stream.read_to_end(&mut all);
     // A reset after the reply is the end of it, too.
-    let _ = tokio::time::timeout(LONG, reading).await.expect("the connection is closed");
+    let _ = tokio::time::timeout(LONG, reading)
+        .await
+        .expect("the connection is closed");
     String::from_utf8_lossy(&all).into_owned()
 }
 
 #[derive(Debug)]
-pub struct Reply {
-    pub status: u16,
-    pub head: String,
-    pub body: String,
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: String,
 }
 
 impl Reply {
-    pub fn parse(text: &str) -> Self {
+    pub(crate) fn parse(text: &str) -> Self {
         let (head, body) = text.split_once("\r\n\r\n").unwrap_or((text, ""));
         let status = head.split(' ').nth(1).and_then(|code| code.parse().ok());
         Self {
@@ -147,7 +161,7 @@ impl Reply {
         }
     }
 
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.head.lines().find_map(|line| {
             let (key, value) = line.split_once(": ")?;
             key.eq_ignore_ascii_case(name).then_some(value)
@@ -157,7 +171,7 @@ impl Reply {
 
 /// What an upstream does with one request.
 #[derive(Clone, Copy)]
-pub enum Does {
+pub(crate) enum Does {
     /// Answers 200 with this body and keeps the connection.
     Answer(&'static str),
     /// Answers exactly this.
@@ -168,10 +182,10 @@ pub enum Does {
     Echo,
 }
 
-pub struct Upstream {
-    pub port: u16,
-    pub requests: Arc<Mutex<Vec<String>>>,
-    pub connections: Arc<Mutex<usize>>,
+pub(crate) struct Upstream {
+    pub(crate) port: u16,
+    pub(crate) requests: Arc<Mutex<Vec<String>>>,
+    pub(crate) connections: Arc<Mutex<usize>>,
     task: JoinHandle<()>,
 }
 
@@ -182,11 +196,11 @@ impl Drop for Upstream {
 }
 
 impl Upstream {
-    pub async fn start(does: Does) -> Self {
+    pub(crate) async fn start(does: Does) -> Self {
         Self::start_on("127.0.0.1:0".parse().unwrap(), does).await
     }
 
-    pub async fn start_on(address: SocketAddr, does: Does) -> Self {
+    pub(crate) async fn start_on(address: SocketAddr, does: Does) -> Self {
         let listener = TcpListener::bind(address).await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let requests = Arc::new(Mutex::new(Vec::new()));
@@ -207,7 +221,7 @@ impl Upstream {
         }
     }
 
-    pub fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.requests.lock().unwrap().len()
     }
 }
@@ -220,7 +234,10 @@ async fn serve(mut stream: TcpStream, does: Does, seen: Arc<Mutex<Vec<String>>>)
             if let Some(head) = text.find("\r\n\r\n") {
                 let length = text.lines().find_map(|line| {
                     let lower = line.to_ascii_lowercase();
-                    lower.strip_prefix("content-length: ")?.parse::<usize>().ok()
+                    lower
+                        .strip_prefix("content-length: ")?
+                        .parse::<usize>()
+                        .ok()
                 });
                 let end = head + 4 + length.unwrap_or(0);
                 if data.len() >= end {
@@ -254,5 +271,8 @@ async fn serve(mut stream: TcpStream, does: Does, seen: Arc<Mutex<Vec<String>>>)
 }
 
 fn whole(body: &str) -> String {
-    format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+    format!(
+        "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
 }

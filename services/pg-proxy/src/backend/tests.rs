@@ -5,7 +5,7 @@ use crate::testing;
 
 /// Answers from a script, once a check.
 struct Script {
-    results: std::vec::IntoIter<bool>,
+    results: std::collections::VecDeque<bool>,
     begun: Instant,
     at_ms: Arc<Mutex<Vec<u128>>>,
 }
@@ -16,7 +16,7 @@ impl Probe for Script {
             .lock()
             .unwrap()
             .push(self.begun.elapsed().as_millis());
-        let Some(passed) = self.results.next() else {
+        let Some(passed) = self.results.pop_front() else {
             return std::future::pending().await;
         };
         let (status, duration) = match passed {
@@ -42,7 +42,7 @@ async fn play(options: &str, results: &[bool]) -> (Vec<u128>, Vec<String>) {
     let (backend, lines) = testing::backend(&text);
     let at_ms = Arc::default();
     let script = Script {
-        results: results.to_vec().into_iter(),
+        results: results.iter().copied().collect(),
         begun: Instant::now(),
         at_ms: Arc::clone(&at_ms),
     };

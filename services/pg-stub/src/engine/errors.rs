@@ -149,9 +149,10 @@ fn foreign_key(store: &Store, table: &str) -> PgError {
             constraint: Some(constraint.clone()),
         });
     }
-    if own.is_empty() {
-        if let Some((child, constraint)) = store.foreign_keys_to(table) {
-            return PgError::new(
+    if own.is_empty()
+        && let Some((child, constraint)) = store.foreign_keys_to(table)
+    {
+        return PgError::new(
                 "23503",
                 format!(
                     "update or delete on table \"{table}\" violates foreign key constraint \"{constraint}\" on table \"{child}\""
@@ -162,7 +163,6 @@ fn foreign_key(store: &Store, table: &str) -> PgError {
                 column: None,
                 constraint: Some(constraint),
             });
-        }
     }
     PgError::new(
         "23503",

@@ -81,7 +81,10 @@ impl Record {
     pub fn apply(&self, target: &Connection) -> rusqlite::Result<()> {
         for change in &self.changes {
             match change {
-                Change::Schema(sql) => target.execute_batch(sql)?,
+                Change::Schema(sql) => {
+                    target.execute_batch(sql)?;
+                    target.flush_prepared_statement_cache();
+                }
                 Change::Rows(rows) => apply_rows(target, rows)?,
             }
         }
@@ -125,11 +128,7 @@ fn apply_rows(
 
 fn table_columns(target: &Connection, table: &str) -> rusqlite::Result<Vec<String>> {
     let statement = target.prepare_cached(&format!("SELECT * FROM {}", quote(table)))?;
-    Ok(statement
-        .column_names()
-        .into_iter()
-        .map(str::to_owned)
-        .collect())
+    Ok(statement.column_names().map(str::to_owned).collect())
 }
 
 /// A name in SQLite's double quotes.

@@ -161,6 +161,8 @@ impl Store {
     /// Forgets what is known of tables; after every change of the schema.
     pub fn schema_changed(&mut self) {
         self.tables.clear();
+        // A prepared statement counts its columns anew only when it runs again.
+        self.connection.flush_prepared_statement_cache();
     }
 
     /// A table by name.

@@ -403,8 +403,17 @@ impl Session {
         }
     }
 
-    fn apply(&self, effect: &Effect) {
-        let mut sequences = lock(&self.database.sequences);
+    /// Changes sequences. Their making and their end go back with the transaction, their steps do
+    /// not.
+    fn apply(&mut self, effect: &Effect) {
+        let owned = |table: &String| -> Vec<String> {
+            let prefix = format!("{table}_");
+            lock(&self.database.sequences)
+                .keys()
+                .filter(|name| name.starts_with(&prefix) && name.ends_with("_seq"))
+                .cloned()
+                .collect()
+        };
         match effect {
             Effect::CreateSequence(name, start, increment) => {
                 let sequence = Sequence {
@@ -413,22 +422,23 @@ impl Session {
                     increment: *increment,
                     start: *start,
                 };
-                sequences.insert(name.clone(), sequence);
+                self.replace_sequence(name, Some(sequence));
             }
-            Effect::DropSequence(name) => {
-                sequences.remove(name);
-            }
+            Effect::DropSequence(name) => self.replace_sequence(name, None),
             Effect::DropOwnedSequences(table) => {
-                let prefix = format!("{table}_");
-                sequences.retain(|name, _| !(name.starts_with(&prefix) && name.ends_with("_seq")));
+                for name in owned(table) {
+                    self.replace_sequence(&name, None);
+                }
             }
             Effect::RestartSequences(table) => {
-                let prefix = format!("{table}_");
-                for (name, sequence) in sequences.iter_mut() {
-                    if name.starts_with(&prefix) && name.ends_with("_seq") {
-                        sequence.last = sequence.start;
-                        sequence.called = false;
-                    }
+                for name in owned(table) {
+                    let known = lock(&self.database.sequences).get(&name).copied();
+                    let again = known.map(|sequence| Sequence {
+                        last: sequence.start,
+                        called: false,
+                        ..sequence
+                    });
+                    self.replace_sequence(&name, again);
                 }
             }
         }

@@ -73,7 +73,7 @@ pub(super) fn row_description(columns: &[Column], formats: &[Format]) -> RowDesc
                 0,
                 0,
                 column.ty.oid(),
-                column.ty.len(),
+                column.ty.length(),
                 column.typmod,
                 format,
             )

@@ -19,7 +19,7 @@ pub async fn run_scripts(server: &Arc<Server>) -> Result<(), Error> {
     for script in &server.config.scripts {
         let failed = |error: PgError| Error::InitScript {
             file: script.shown_as.to_string(),
-            error,
+            error: Box::new(error),
         };
         let database = server.database(&name).ok_or_else(|| {
             failed(PgError::new(

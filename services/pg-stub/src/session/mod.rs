@@ -2,12 +2,12 @@
 //!
 //! | module | idea |
 //! |---|---|
-//! | [`startup`] | encryption refused, cancel requests, who is it, may it come in |
-//! | [`transaction`] | blocks, savepoints, the writer's lock |
-//! | [`execute`] | one statement |
-//! | [`waits`] | waiting that a cancel, a stop or the client's end interrupts |
-//! | [`simple`], [`extended`] | the two query protocols (manual, 55.2) |
-//! | [`catalog`] | what the translator asks |
+//! | `startup` | encryption refused, cancel requests, who is it, may it come in |
+//! | `transaction` | blocks, savepoints, the writer's lock |
+//! | `execute` | one statement |
+//! | `waits` | waiting that a cancel, a stop or the client's end interrupts |
+//! | `simple`, `extended` | the two query protocols (manual, 55.2) |
+//! | `catalog` | what the translator asks |
 //! | [`init`] | the session without a client that runs init scripts |
 
 mod catalog;

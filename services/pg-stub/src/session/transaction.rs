@@ -6,9 +6,10 @@ use std::time::Duration;
 use tokio::sync::OwnedMutexGuard;
 
 use super::{Session, Stop};
-use crate::engine::context::wall_us;
+use crate::engine::context::{lock, wall_us};
 use crate::engine::database::Side;
 use crate::engine::record::Mark;
+use crate::engine::store::Sequence;
 use crate::error::PgError;
 use crate::settings;
 use crate::sql::plan::Modes;
@@ -37,6 +38,8 @@ struct Savepoint {
     level: usize,
     /// Where it stands in the record; `None` when nothing was written before it.
     mark: Option<Mark>,
+    /// How many changes of sequences came before it.
+    sequences: usize,
 }
 
 /// The transaction of a session.
@@ -47,6 +50,8 @@ pub(super) struct Transaction {
     writer: Option<OwnedMutexGuard<()>>,
     savepoints: Vec<Savepoint>,
     levels: usize,
+    /// Sequences as they were before this transaction made, ended or restarted them.
+    sequences: Vec<(String, Option<Sequence>)>,
     started: bool,
     read_only: Option<bool>,
     snapshot: Option<bool>,
@@ -219,6 +224,10 @@ impl Session {
             self.database.rollback();
             Ok(())
         };
+        if !commit || result.is_err() {
+            self.restore_sequences(0);
+        }
+        self.transaction.sequences.clear();
         self.transaction.writer = None;
         result
     }
@@ -306,10 +315,36 @@ impl Session {
             None => None,
             Some(_) => Some(self.database.savepoint(level)?),
         };
-        self.transaction
-            .savepoints
-            .push(Savepoint { name, level, mark });
+        let sequences = self.transaction.sequences.len();
+        self.transaction.savepoints.push(Savepoint {
+            name,
+            level,
+            mark,
+            sequences,
+        });
         Ok(())
+    }
+
+    /// Makes, changes or ends a sequence, to be undone with the transaction.
+    pub(super) fn replace_sequence(&mut self, name: &str, sequence: Option<Sequence>) {
+        let mut all = lock(&self.database.sequences);
+        let before = match sequence {
+            Some(sequence) => all.insert(name.to_owned(), sequence),
+            None => all.remove(name),
+        };
+        self.transaction.sequences.push((name.to_owned(), before));
+    }
+
+    /// Undoes all but the first `keep` changes of sequences.
+    fn restore_sequences(&mut self, keep: usize) {
+        let mut all = lock(&self.database.sequences);
+        while self.transaction.sequences.len() > keep {
+            match self.transaction.sequences.pop() {
+                Some((name, Some(sequence))) => all.insert(name, sequence),
+                Some((name, None)) => all.remove(&name),
+                None => break,
+            };
+        }
     }
 
     fn find_savepoint(&self, name: &str) -> Result<usize, PgError> {
@@ -329,7 +364,10 @@ impl Session {
             self.transaction.savepoints[at].mark,
         );
         match mark {
-            Some(mark) => self.database.rollback_to(level, mark)?,
+            Some(mark) => {
+                self.database.rollback_to(level, mark)?;
+                self.restore_sequences(self.transaction.savepoints[at].sequences);
+            }
             // Nothing was written before it, so nothing is left to keep.
             None => self.stop_writing(false)?,
         }

@@ -60,24 +60,24 @@ fn users_are_roles(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
             }
             _ => significant.push(i),
         }
-        if let [verb, user] = significant.as_slice() {
-            if is(&tokens[*user], "USER")
-                && (is(&tokens[*verb], "CREATE") || is(&tokens[*verb], "ALTER"))
-            {
-                rename.push(*user);
-            }
+        if let [verb, user] = significant.as_slice()
+            && is(&tokens[*user], "USER")
+            && (is(&tokens[*verb], "CREATE") || is(&tokens[*verb], "ALTER"))
+        {
+            rename.push(*user);
         }
-        if let [verb, user, name] = significant.as_slice() {
-            if is(&tokens[*user], "USER") && is(&tokens[*verb], "CREATE") {
-                let next = (*name + 1..tokens.len())
-                    .find(|j| !matches!(tokens[*j].token, Token::Whitespace(_)));
-                let after = match next {
-                    Some(j) if is(&tokens[j], "WITH") => j,
-                    _ => *name,
-                };
-                let login = Token::make_keyword("LOGIN");
-                insert_at.push((after + 1, TokenWithSpan::new(login, tokens[after].span)));
-            }
+        if let [verb, user, name] = significant.as_slice()
+            && is(&tokens[*user], "USER")
+            && is(&tokens[*verb], "CREATE")
+        {
+            let next = (*name + 1..tokens.len())
+                .find(|j| !matches!(tokens[*j].token, Token::Whitespace(_)));
+            let after = match next {
+                Some(j) if is(&tokens[j], "WITH") => j,
+                _ => *name,
+            };
+            let login = Token::make_keyword("LOGIN");
+            insert_at.push((after + 1, TokenWithSpan::new(login, tokens[after].span)));
         }
     }
     for i in rename {

@@ -88,7 +88,8 @@ pub struct RoleChange {
     pub password: Option<Option<String>>,
 }
 
-/// What a statement does.
+/// What a statement does. Fields without a comment are what their statement's grammar calls them.
+#[allow(missing_docs)]
 #[derive(Clone, Debug)]
 pub enum Action {
     /// Answers with rows.

@@ -165,7 +165,7 @@ impl Ty {
     }
 
     /// `pg_type.typlen`.
-    pub fn len(self) -> i16 {
+    pub fn length(self) -> i16 {
         self.row().4
     }
 

@@ -19,10 +19,15 @@ fn float(value: f64) -> Result<Value, PgError> {
     Ok(Value::Real(value))
 }
 
+/// A name and what it does.
+type Named<F> = (&'static str, F);
+type Integer2 = fn(i64, i64) -> Option<i64>;
+type Numeric1 = fn(Decimal) -> Decimal;
+type Float1 = fn(f64) -> f64;
 type Numeric2 = fn(Decimal, Decimal) -> Result<Decimal, PgError>;
 
 pub(super) fn register(r: &Registrar<'_>) -> rusqlite::Result<()> {
-    let integers: [(&str, fn(i64, i64) -> Option<i64>); 3] = [
+    let integers: [Named<Integer2>; 3] = [
         ("pg_iadd", i64::checked_add),
         ("pg_isub", i64::checked_sub),
         ("pg_imul", i64::checked_mul),
@@ -52,7 +57,7 @@ pub(super) fn register(r: &Registrar<'_>) -> rusqlite::Result<()> {
         }
         float(a.real(0) / a.real(1))
     })?;
-    let numerics: [(&str, Numeric2); 5] = [
+    let numerics: [Named<Numeric2>; 5] = [
         ("pg_nadd", |l, r| {
             l.checked_add(r).ok_or_else(decimal::overflow)
         }),
@@ -75,7 +80,7 @@ pub(super) fn register(r: &Registrar<'_>) -> rusqlite::Result<()> {
             Ok(decimal::to_value(operation(a.decimal(0)?, a.decimal(1)?)?))
         })?;
     }
-    let unary: [(&str, fn(Decimal) -> Decimal); 4] = [
+    let unary: [Named<Numeric1>; 4] = [
         ("pg_nneg", |v| -v),
         ("pg_nabs", |v| v.abs()),
         ("pg_nceil", |v| v.ceil()),
@@ -102,7 +107,7 @@ pub(super) fn register(r: &Registrar<'_>) -> rusqlite::Result<()> {
 }
 
 fn floats(r: &Registrar<'_>) -> rusqlite::Result<()> {
-    let unary: [(&str, fn(f64) -> f64); 6] = [
+    let unary: [Named<Float1>; 6] = [
         ("pg_fceil", f64::ceil),
         ("pg_ffloor", f64::floor),
         ("pg_fround", f64::round_ties_even),

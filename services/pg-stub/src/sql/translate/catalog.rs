@@ -230,7 +230,7 @@ pub(super) fn relation(
                     "({}, '{}', 11, {}, '{}', '{}', {}, {}, 0, 0)",
                     ty.oid(),
                     ty.name(),
-                    ty.len(),
+                    ty.length(),
                     if matches!(ty, Ty::Void | Ty::Unknown) {
                         'p'
                     } else {

@@ -142,17 +142,20 @@ impl Translator<'_> {
 
     /// An expression, or DEFAULT, as the value of a column.
     fn assigned(&mut self, expr: &Expr, column: &TableColumn) -> Result<String, PgError> {
-        if let Expr::Identifier(ident) = expr {
-            if ident.quote_style.is_none() && ident.value.eq_ignore_ascii_case("default") {
-                return Ok(match &column.default {
-                    Some(default) => format!("({default})"),
-                    None => "NULL".to_owned(),
-                });
-            }
+        if let Expr::Identifier(ident) = expr
+            && ident.quote_style.is_none()
+            && ident.value.eq_ignore_ascii_case("default")
+        {
+            return Ok(match &column.default {
+                Some(default) => format!("({default})"),
+                None => "NULL".to_owned(),
+            });
         }
         let value = self.expression(expr)?;
-        let at = self.at(expr);
-        Ok(self.assign(value, column).map_err(|e| e.at(at))?.sql)
+        Ok(self
+            .assign(value, column)
+            .map_err(|e| e.at(self.at(expr)))?
+            .sql)
     }
 
     /// A value on its way into a column: assignment casts and the column's length.

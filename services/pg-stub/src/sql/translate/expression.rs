@@ -18,19 +18,14 @@ impl Translator<'_> {
     pub(super) fn expression(&mut self, expr: &Expr) -> Result<Typed, PgError> {
         match expr {
             Expr::Value(value) => {
-                let at = self.at(expr);
+                let at = Some(value.span.start);
                 self.literal(&value.value)
                     .map(|typed| Typed { at, ..typed })
             }
             Expr::Identifier(ident) => self.identifier(ident),
             Expr::CompoundIdentifier(parts) => self.compound(parts),
             Expr::Nested(inner) => self.nested(inner),
-            Expr::BinaryOp { left, op, right } => {
-                let at = self.operator_at(left);
-                let left = self.expression(left)?;
-                let right = self.expression(right)?;
-                self.binary(left, op, right).map_err(|e| e.at(at))
-            }
+            Expr::BinaryOp { .. } => self.chain(expr),
             Expr::UnaryOp { op, expr } => self.unary(op, expr),
             Expr::Function(function) => self.function(function),
             Expr::Cast {
@@ -153,12 +148,10 @@ impl Translator<'_> {
                     Some(TrimWhereField::Leading) => "ltrim",
                     Some(TrimWhereField::Trailing) => "rtrim",
                 };
-                let what = trim_what
-                    .as_deref()
-                    .or_else(|| match trim_characters.as_deref() {
-                        Some([one]) => Some(one),
-                        _ => None,
-                    });
+                let what = trim_what.as_deref().or(match trim_characters.as_deref() {
+                    Some([one]) => Some(one),
+                    _ => None,
+                });
                 match what {
                     Some(what) => self.named(name, &[expr, what]),
                     None => self.named(name, &[expr]),
@@ -181,6 +174,24 @@ impl Translator<'_> {
             ))),
             other => Err(PgError::unsupported(format_args!("the expression {other}"))),
         }
+    }
+
+    /// `a + b + c …`, a tree that leans to the left: walked without a stack frame for each operator.
+    fn chain(&mut self, expr: &Expr) -> Result<Typed, PgError> {
+        let mut links = Vec::new();
+        let mut first = expr;
+        while let Expr::BinaryOp { left, op, right } = first {
+            links.push((left, op, right));
+            first = left;
+        }
+        let mut typed = self.expression(first)?;
+        for (left, op, right) in links.into_iter().rev() {
+            let right = self.expression(right)?;
+            typed = self
+                .binary(typed, op, right)
+                .map_err(|e| e.at(self.operator_at(left)))?;
+        }
+        Ok(typed)
     }
 
     fn nested(&mut self, inner: &Expr) -> Result<Typed, PgError> {
@@ -249,14 +260,16 @@ impl Translator<'_> {
 
     fn identifier(&mut self, ident: &Ident) -> Result<Typed, PgError> {
         let name = super::fold(ident);
-        let at = self.ident_at(ident);
-        if let Some(found) = self.find_column(None, &name).map_err(|e| e.at(at))? {
+        let found = self
+            .find_column(None, &name)
+            .map_err(|e| e.at(self.ident_at(ident)))?;
+        if let Some(found) = found {
             return Ok(found);
         }
-        if ident.quote_style.is_none() {
-            if let Some(value) = self.keyword_function(&name) {
-                return Ok(value);
-            }
+        if ident.quote_style.is_none()
+            && let Some(value) = self.keyword_function(&name)
+        {
+            return Ok(value);
         }
         Err(
             PgError::new("42703", format!("column \"{name}\" does not exist"))
@@ -278,7 +291,6 @@ impl Translator<'_> {
                 )));
             }
         };
-        let at = parts.first().and_then(|ident| self.ident_at(ident));
         if let Some(found) = self.find_column(Some(table), column)? {
             return Ok(found);
         }
@@ -294,7 +306,7 @@ impl Translator<'_> {
                 format!("missing FROM-clause entry for table \"{table}\""),
             )
         }
-        .at(at))
+        .at(parts.first().and_then(|ident| self.ident_at(ident))))
     }
 
     /// The column of that name in the nearest query that has one.
@@ -332,15 +344,15 @@ impl Translator<'_> {
     fn unary(&mut self, op: &UnaryOperator, expr: &Expr) -> Result<Typed, PgError> {
         if let (UnaryOperator::Minus, Expr::Value(value)) = (op, expr) {
             // -9223372036854775808 is a bigint, although its digits alone are not.
-            if let Literal::Number(digits, false) = &value.value {
-                if let Ok(value) = format!("-{digits}").parse::<i64>() {
-                    let ty = if i32::try_from(value).is_ok() {
-                        Ty::Int4
-                    } else {
-                        Ty::Int8
-                    };
-                    return Ok(Typed::constant(Value::Integer(value), ty));
-                }
+            if let Literal::Number(digits, false) = &value.value
+                && let Ok(value) = format!("-{digits}").parse::<i64>()
+            {
+                let ty = if i32::try_from(value).is_ok() {
+                    Ty::Int4
+                } else {
+                    Ty::Int8
+                };
+                return Ok(Typed::constant(Value::Integer(value), ty));
             }
         }
         let value = self.expression(expr)?;

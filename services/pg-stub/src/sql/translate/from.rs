@@ -215,16 +215,16 @@ impl Translator<'_> {
             _ => return Err(PgError::unsupported(format_args!("the relation {name}"))),
         };
         let shown = alias.map_or_else(|| relation.to_owned(), |alias| fold(&alias.name));
-        if schema.is_none() {
-            if let Some(cte) = self.ctes.iter().rev().find(|cte| cte.name == relation) {
-                let columns: Vec<ScopeColumn> = cte
-                    .columns
-                    .iter()
-                    .enumerate()
-                    .map(|(i, c)| numbered(i, c.column.clone()))
-                    .collect();
-                return self.add_item(&shown, columns, alias, quote(relation));
-            }
+        if schema.is_none()
+            && let Some(cte) = self.ctes.iter().rev().find(|cte| cte.name == relation)
+        {
+            let columns: Vec<ScopeColumn> = cte
+                .columns
+                .iter()
+                .enumerate()
+                .map(|(i, c)| numbered(i, c.column.clone()))
+                .collect();
+            return self.add_item(&shown, columns, alias, quote(relation));
         }
         if matches!(schema, None | Some("public")) {
             if let Some(table) = self.catalog.table(relation)? {

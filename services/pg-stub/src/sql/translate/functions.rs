@@ -189,14 +189,16 @@ impl Translator<'_> {
                 other => return Err(PgError::unsupported(other)),
             }
         }
-        let at = self.at(&function.name);
         let call = Call {
             name: &name,
             distinct,
             star,
             order: &order,
         };
-        if let Some(mut aggregate) = self.aggregate(&call, &args).map_err(|e| e.clone().at(at))? {
+        if let Some(mut aggregate) = self
+            .aggregate(&call, &args)
+            .map_err(|e| e.at(self.at(&function.name)))?
+        {
             self.aggregate_seen |= function.over.is_none();
             let mut suffix = String::new();
             if let Some(filter) = &function.filter {
@@ -207,7 +209,10 @@ impl Translator<'_> {
             if let Some(over) = &function.over {
                 suffix.push_str(&self.window(over)?);
             }
-            aggregate.sql = aggregate.sql.replace('\u{1}', &suffix);
+            if aggregate.sql.ends_with('\u{1}') {
+                aggregate.sql.pop();
+            }
+            aggregate.sql.push_str(&suffix);
             return Ok(aggregate);
         }
         super::refuse(
@@ -222,7 +227,8 @@ impl Translator<'_> {
             distinct || star,
             "DISTINCT or * in a call of a function that is no aggregate",
         )?;
-        self.call(&name, args).map_err(|e| e.at(at))
+        self.call(&name, args)
+            .map_err(|e| e.at(self.at(&function.name)))
     }
 
     fn window(&mut self, over: &WindowType) -> Result<String, PgError> {
@@ -476,12 +482,11 @@ impl Translator<'_> {
         let Some((_, types, result, template)) = found else {
             return Err(no_function(name, &args));
         };
-        let mut sql = (*template).to_owned();
-        for (i, (ty, arg)) in types.iter().zip(args).enumerate() {
-            let arg = self.coerce(arg, *ty, -1, How::Implicit)?;
-            sql = sql.replace(&format!("{{{i}}}"), &arg.sql);
+        let mut filled = Vec::with_capacity(args.len());
+        for (ty, arg) in types.iter().zip(args) {
+            filled.push(self.coerce(arg, *ty, -1, How::Implicit)?.sql);
         }
-        Ok(Typed::new(sql, *result))
+        Ok(Typed::new(fill(template, &filled), *result))
     }
 
     fn rounding(&mut self, name: &str, arg: Typed) -> Result<Typed, PgError> {
@@ -544,6 +549,22 @@ struct Call<'a> {
     distinct: bool,
     star: bool,
     order: &'a str,
+}
+
+/// Puts arguments into a template in one pass, since an argument may itself look like a place.
+fn fill(template: &str, arguments: &[String]) -> String {
+    let mut sql = String::with_capacity(template.len() + 32);
+    let mut rest = template;
+    while let Some(at) = rest.find('{') {
+        sql.push_str(&rest[..at]);
+        let place = rest[at + 1..].chars().next().and_then(|c| c.to_digit(10));
+        if let Some(argument) = place.and_then(|i| arguments.get(i as usize)) {
+            sql.push_str(argument);
+        }
+        rest = rest.get(at + 3..).unwrap_or_default();
+    }
+    sql.push_str(rest);
+    sql
 }
 
 fn joined(args: &[Typed]) -> String {

@@ -2,11 +2,11 @@
 //!
 //! | module | what it writes |
 //! |---|---|
-//! | [`expression`], [`operators`], [`functions`] | expressions, with the type of each |
-//! | [`query`], [`from`] | SELECT, VALUES, set operations, WITH, and where rows come from |
-//! | [`change`] | INSERT, UPDATE, DELETE |
-//! | [`schema`] | CREATE, ALTER, DROP, TRUNCATE |
-//! | [`utility`] | everything that SQLite has no part in |
+//! | `expression`, `operators`, `functions` | expressions, with the type of each |
+//! | `query`, `from` | SELECT, VALUES, set operations, WITH, and where rows come from |
+//! | `change` | INSERT, UPDATE, DELETE |
+//! | `schema` | CREATE, ALTER, DROP, TRUNCATE |
+//! | `utility` | everything that SQLite has no part in |
 //! | [`catalog`] | `pg_catalog` and `information_schema` |
 
 pub mod catalog;
@@ -23,6 +23,7 @@ use std::sync::Arc;
 
 use rusqlite::types::Value;
 use sqlparser::ast::{Expr, Ident, ObjectName, ObjectNamePart, Spanned, Statement};
+use sqlparser::tokenizer::Location;
 
 use super::parse;
 use super::plan::{Action, Plan, PlanKind, Prepared};
@@ -143,7 +144,7 @@ struct Typed {
     typmod: i32,
     shape: Shape,
     /// Where it stands in the text, for literals.
-    at: Option<usize>,
+    at: Option<Location>,
 }
 
 impl Typed {
@@ -278,19 +279,26 @@ impl Translator<'_> {
                 ),
             ));
         }
-        if let Shape::Constant(value) = &typed.shape {
-            if !depends_on_now(value, to) {
-                let at = (typed.ty == Ty::Unknown).then_some(typed.at).flatten();
-                let value = cast(value.into(), typed.ty, to, typmod, how, 0)
-                    .map_err(|e| e.at_literal(at))?;
-                if matches!(value, Value::Real(f) if f.is_nan()) {
-                    return Err(PgError::unsupported("NaN"));
+        if let Shape::Constant(value) = &typed.shape
+            && !depends_on_now(value, to)
+        {
+            let at = typed
+                .at
+                .filter(|_| typed.ty == Ty::Unknown && self.view_depth == 0);
+            let value = cast(value.into(), typed.ty, to, typmod, how, 0).map_err(|e| {
+                if e.code == "22001" {
+                    e
+                } else {
+                    e.at_literal(at.and_then(|at| parse::position(self.source, at)))
                 }
-                return Ok(Typed {
-                    typmod,
-                    ..Typed::constant(value, to)
-                });
+            })?;
+            if matches!(value, Value::Real(f) if f.is_nan()) {
+                return Err(PgError::unsupported("NaN"));
             }
+            return Ok(Typed {
+                typmod,
+                ..Typed::constant(value, to)
+            });
         }
         let free = typmod < 0 && same_storage(typed.ty, to);
         if free {

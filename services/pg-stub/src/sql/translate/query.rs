@@ -480,11 +480,11 @@ impl Translator<'_> {
             // A column of the input comes before one of the output.
             if let Expr::Identifier(ident) = term {
                 let name = fold(ident);
-                if self.find_column(None, &name)?.is_none() {
-                    if let Some((typed, _)) = outputs.iter().find(|(_, output)| *output == name) {
-                        sqls.push(collated(typed));
-                        continue;
-                    }
+                if self.find_column(None, &name)?.is_none()
+                    && let Some((typed, _)) = outputs.iter().find(|(_, output)| *output == name)
+                {
+                    sqls.push(collated(typed));
+                    continue;
                 }
             }
             let typed = self.expression(term)?;

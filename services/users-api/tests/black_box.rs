@@ -1,0 +1,175 @@
+//! The service on a real socket, with pg-stub behind it.
+
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use squall_host::{Host, Launch, Shutdown, Trigger};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::task::JoinHandle;
+
+/// The longest that anything here may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn launch(env: &[(&str, &str)]) -> Launch {
+    let env = env
+        .iter()
+        .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+        .collect();
+    Launch {
+        env,
+        ..Launch::default()
+    }
+}
+
+/// A port that was free a moment ago.
+fn free_port(host: &Host) -> u16 {
+    let any = "127.0.0.1:0".parse().unwrap();
+    host.net.listen(any).unwrap().local_addr().unwrap().port()
+}
+
+async fn database(host: &Host) -> (SocketAddr, Trigger) {
+    let launch = Launch {
+        env: BTreeMap::from([("POSTGRES_PASSWORD".to_owned(), "postgres".to_owned())]),
+        ..Launch::default()
+    };
+    let (config, _) = squall_pg_stub::config::load(&launch).unwrap();
+    let listener = host.net.listen("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, shutdown) = Shutdown::new();
+    let run = squall_pg_stub::server::run_on(config, host.clone(), vec![listener], shutdown);
+    tokio::spawn(run);
+    (address, stop)
+}
+
+struct Service {
+    address: SocketAddr,
+    stop: Trigger,
+    ended: JoinHandle<bool>,
+}
+
+async fn service(host: &Host, env: &[(&str, &str)]) -> Service {
+    let address = SocketAddr::from(([127, 0, 0, 1], free_port(host)));
+    let listen = address.to_string();
+    let mut all = vec![
+        ("LISTEN", listen.as_str()),
+        ("BACKEND_ID", "backend1"),
+        ("DB_HOST", "127.0.0.1"),
+    ];
+    all.extend(env);
+    let loaded = squall_users_api::load(&launch(&all)).unwrap();
+    assert_eq!(loaded.facts.listens[0].0, address);
+    let (stop, shutdown) = Shutdown::new();
+    let running = loaded.start(host.clone(), shutdown);
+    let ended = tokio::spawn(async move { running.await.is_ok() });
+    for _ in 0..500 {
+        if host.net.connect(address).await.is_ok() {
+            return Service {
+                address,
+                stop,
+                ended,
+            };
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("the service does not listen");
+}
+
+/// One request on a connection of its own: status and body.
+async fn ask(host: &Host, address: SocketAddr, request: &str) -> (u16, String) {
+    let exchange = async {
+        let mut stream = host.net.connect(address).await.unwrap();
+        let head = format!("{request} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
+        let body = answer.split_once("\r\n\r\n").unwrap().1.to_owned();
+        (status, body)
+    };
+    tokio::time::timeout(PATIENCE, exchange).await.unwrap()
+}
+
+#[tokio::test]
+async fn data_says_who_when_and_where_in_the_originals_form() {
+    let host = Host::real();
+    let (database, _stop) = database(&host).await;
+    let port = database.port().to_string();
+    let service = service(&host, &[("DB_PORT", &port)]).await;
+    let (status, body) = ask(&host, service.address, "GET /data").await;
+    assert_eq!(status, 200, "{body}");
+    let start = r#"{"backend_id":"backend1","postgres_ip":"127.0.0.1","timestamp":""#;
+    let timestamp = body
+        .strip_prefix(start)
+        .unwrap()
+        .strip_suffix("\"}")
+        .unwrap();
+    assert!(timestamp.ends_with("+00:00"), "{timestamp}");
+    // Python leaves the fraction out in the one case that it is zero.
+    assert!(
+        timestamp.len() == "2025-09-10 01:33:07.822576+00:00".len() || !timestamp.contains('.')
+    );
+    assert_eq!(
+        ask(&host, service.address, "GET /health").await,
+        (200, "OK".to_owned())
+    );
+    assert_eq!(ask(&host, service.address, "GET /nothing").await.0, 404);
+    assert_eq!(ask(&host, service.address, "POST /data").await.0, 405);
+    service.stop.request();
+    assert!(
+        tokio::time::timeout(PATIENCE, service.ended)
+            .await
+            .unwrap()
+            .unwrap()
+    );
+}
+
+#[tokio::test]
+async fn without_a_database_it_says_so_with_the_status_that_is_set() {
+    let host = Host::real();
+    let nobody = free_port(&host).to_string();
+    let better = service(&host, &[("DB_PORT", &nobody)]).await;
+    let (status, body) = ask(&host, better.address, "GET /data").await;
+    assert_eq!(status, 503);
+    assert!(
+        body.starts_with(r#"{"error":"#) && body.contains("no connection"),
+        "{body}"
+    );
+    let original = service(&host, &[("DB_PORT", &nobody), ("DB_ERROR_STATUS", "500")]).await;
+    assert_eq!(ask(&host, original.address, "GET /data").await.0, 500);
+}
+
+#[tokio::test]
+async fn a_database_that_never_answers_is_given_up() {
+    let host = Host::real();
+    let mut silent = host.net.listen("127.0.0.1:0".parse().unwrap()).unwrap();
+    let port = silent.local_addr().unwrap().port().to_string();
+    let holding = tokio::spawn(async move {
+        let mut held = Vec::new();
+        while let Ok((stream, _)) = silent.accept().await {
+            held.push(stream);
+        }
+    });
+    let service = service(
+        &host,
+        &[("DB_PORT", &port), ("DB_CONNECT_TIMEOUT_MS", "50")],
+    )
+    .await;
+    let (status, body) = ask(&host, service.address, "GET /data").await;
+    assert_eq!(status, 503);
+    assert!(body.contains("within 50ms"), "{body}");
+    holding.abort();
+}
+
+#[tokio::test]
+async fn what_the_database_refuses_is_in_the_answer() {
+    let host = Host::real();
+    let (database, _stop) = database(&host).await;
+    let port = database.port().to_string();
+    let service = service(&host, &[("DB_PORT", &port), ("DB_NAME", "nowhere")]).await;
+    let (status, body) = ask(&host, service.address, "GET /data").await;
+    assert_eq!(status, 503);
+    assert!(body.contains("3D000"), "{body}");
+}
