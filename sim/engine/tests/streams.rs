@@ -14,12 +14,14 @@ struct Case {
     loss: f64,
     latency_us: u64,
     jitter_us: u64,
-    writes: Vec<usize>,
+    /// How much, and how long to rest after it.
+    writes: Vec<(usize, u64)>,
     read_size: usize,
 }
 
 fn case() -> impl Strategy<Value = Case> {
-    let writes = prop::collection::vec(1_usize..20_000, 1..12);
+    let length = prop_oneof![1_usize..500, 1_usize..20_000];
+    let writes = prop::collection::vec((length, 0_u64..40), 1..40);
     (
         any::<u64>(),
         0.0..0.3,
@@ -88,16 +90,17 @@ fn there_and_back(case: &Case) -> (Vec<u8>, Vec<u8>) {
                     .await
                     .unwrap();
                 let (mut reader, mut writer) = tokio::io::split(stream);
-                let sent: Vec<u8> = (0..case.writes.iter().sum())
+                let sent: Vec<u8> = (0..case.writes.iter().map(|(length, _)| length).sum())
                     .map(|n: usize| (n % 251) as u8)
                     .collect();
                 let data = sent.clone();
                 tokio::spawn(async move {
                     let mut rest = &data[..];
-                    for length in case.writes {
+                    for (length, rest_ms) in case.writes {
                         let (now, later) = rest.split_at(length);
                         writer.write_all(now).await.unwrap();
                         rest = later;
+                        tokio::time::sleep(Duration::from_millis(rest_ms)).await;
                     }
                     writer.shutdown().await.unwrap();
                 });
