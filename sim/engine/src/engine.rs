@@ -3,6 +3,8 @@
 //! Pop the earliest event, set the clock, run the one host that it concerns until its runtime parks,
 //! collect the packets that it sent, note its next timer. Idle time costs nothing.
 
+mod commands;
+
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::hash::{BuildHasherDefault, DefaultHasher};
@@ -14,9 +16,9 @@ use futures::future::BoxFuture;
 use slab::Slab;
 
 use crate::broken::{self, Broken};
-use crate::control::{Command, Control, Exit, HostId, HostSpec};
+use crate::control::{Command, Control, HostId, HostSpec};
 use crate::driver::lock;
-use crate::host::{Machine, Process};
+use crate::host::Machine;
 use crate::kernel::Timer;
 use crate::kernel::packet::{Body, Packet};
 use crate::log::{self, Reader, SharedLines};
@@ -28,8 +30,6 @@ use crate::{boundary, current};
 
 /// Events at one instant; more is a run that goes round in circles.
 const EVENTS_AT_ONE_INSTANT_MAX: u64 = 1_000_000;
-/// Hosts of a world.
-const HOSTS_MAX: usize = 65_536;
 
 /// The story's own host.
 pub(crate) const STORY: HostId = HostId(0);
@@ -382,184 +382,6 @@ impl Engine {
         log::with(&self.lines, |lines| lines.fresh = fresh);
     }
 
-    // ---- the story's commands ----
-
-    /// Carries out what was asked for during the last event.
-    fn obey(&mut self) -> Result<(), Broken> {
-        while let Some(command) = self.control.pop() {
-            let id = command.host();
-            let name = self
-                .hosts
-                .get(id.0 as usize)
-                .map_or("", |host| host.name.as_str());
-            let hash = xxhash_rust::xxh3::xxh3_64(command.to_string().as_bytes());
-            self.trace
-                .event(self.now_ns, Kind::Command, (id.0, name), hash, &command);
-            self.carry_out(command)?;
-            self.note_lines();
-            self.wake_woken();
-        }
-        Ok(())
-    }
-
-    fn carry_out(&mut self, command: Command) -> Result<(), Broken> {
-        match command {
-            Command::AddHost(id, spec) => self.add_host(id, spec)?,
-            Command::Start(id, main) => {
-                let control = self.control.clone();
-                let handle = self.hosts[id.0 as usize].handle.clone();
-                let incarnation = self.hosts[id.0 as usize].incarnation + 1;
-                self.start(id, |process| {
-                    let shutdown = process.shutdown.clone();
-                    process.spawn(async move {
-                        let result = main(handle, shutdown).await.map_err(|error| chain(&*error));
-                        control.push(Command::Ended {
-                            host: id,
-                            incarnation,
-                            result,
-                        });
-                    });
-                })?;
-            }
-            Command::Beside(id, task) => {
-                let host = &self.hosts[id.0 as usize];
-                if let Some(process) = &host.process {
-                    let handle = host.handle.clone();
-                    process.spawn(async move { task(handle).await });
-                }
-            }
-            Command::Ended {
-                host,
-                incarnation,
-                result,
-            } => {
-                if self.hosts[host.0 as usize].incarnation == incarnation {
-                    self.end(host, &Exit::Returned(result))?;
-                }
-            }
-            Command::Terminate(id) => {
-                if let Some(process) = &self.hosts[id.0 as usize].process {
-                    process.trigger.request();
-                }
-            }
-            Command::Kill(id) => self.end(id, &Exit::Killed)?,
-            Command::Pause(id) => self.set_paused(id, true),
-            Command::Resume(id) => self.set_paused(id, false),
-            Command::PowerOff(id) => {
-                self.hosts[id.0 as usize].is_powered = false;
-                self.end(id, &Exit::Killed)?;
-                let host = &mut self.hosts[id.0 as usize];
-                lock(&host.kernel).wipe();
-                host.wakers.clear();
-                host.disk.lose_unsynced();
-            }
-            Command::PowerOn(id) => self.hosts[id.0 as usize].is_powered = true,
-            Command::Unplug(id) => self.hosts[id.0 as usize].is_plugged = false,
-            Command::Plug(id) => self.hosts[id.0 as usize].is_plugged = true,
-            Command::Route(id, from, to) => {
-                lock(&self.hosts[id.0 as usize].kernel).set_route(from, to)
-            }
-            Command::SetLink(from, to, link) => self.network.set(from, to, link),
-            Command::Reset(one, other) => {
-                self.reset(one, other)?;
-                self.reset(other, one)?;
-            }
-            Command::AwaitExit(id, sender) => {
-                let host = &mut self.hosts[id.0 as usize];
-                match (&host.process, &host.last_exit) {
-                    (None, Some(exit)) => drop(sender.send(exit.clone())),
-                    _ => host.exit_waiters.push(sender),
-                }
-            }
-            Command::StoryEnded => self.is_story_over = true,
-        }
-        Ok(())
-    }
-
-    fn add_host(&mut self, id: HostId, spec: HostSpec) -> Result<(), Broken> {
-        debug_assert_eq!(id.0 as usize, self.hosts.len(), "hosts are added in order");
-        if self.hosts.len() == HOSTS_MAX {
-            return Err(self.broken(STORY, &format!("more than {HOSTS_MAX} hosts")));
-        }
-        for address in &spec.addresses {
-            if let Some(owner) = self.by_address.insert(*address, id) {
-                let owner = self.hosts[owner.0 as usize].name.clone();
-                return Err(self.broken(
-                    STORY,
-                    &format!("{address} belongs to {owner} and to {}", spec.name),
-                ));
-            }
-        }
-        self.progress.add_host(&spec.name);
-        let random = self.random.next();
-        self.hosts
-            .push(Machine::new(spec, random, self.lines.clone()));
-        Ok(())
-    }
-
-    fn start(&mut self, id: HostId, spawn: impl FnOnce(&Process)) -> Result<(), Broken> {
-        let host = &mut self.hosts[id.0 as usize];
-        if host.process.is_some() || !host.is_powered {
-            return Err(self.broken(id, "started on a host that has a process or no power"));
-        }
-        host.incarnation += 1;
-        let process = match Process::new(self.seed, id, host.incarnation) {
-            Ok(process) => process,
-            Err(error) => return Err(self.broken(id, &format!("no runtime: {error}"))),
-        };
-        spawn(&process);
-        host.process = Some(process);
-        self.wake(id, self.now_ns);
-        Ok(())
-    }
-
-    /// The process is gone: every task is dropped, and the kernel closes its sockets.
-    fn end(&mut self, id: HostId, exit: &Exit) -> Result<(), Broken> {
-        current::set(id);
-        let host = &mut self.hosts[id.0 as usize];
-        let Some(process) = host.process.take() else {
-            return Ok(());
-        };
-        lock(&host.kernel).close_all();
-        drop(process);
-        // A dead process says nothing, whatever its destructors think.
-        log::with(&self.lines, |lines| lines.fresh.clear());
-        host.wakers.clear();
-        host.set_exit(exit);
-        self.check(id)?;
-        let text = match exit {
-            Exit::Returned(Ok(())) => "status 0",
-            Exit::Returned(Err(error)) => error,
-            Exit::Killed => "killed",
-        };
-        let hash = xxhash_rust::xxh3::xxh3_64(text.as_bytes());
-        self.trace.event(
-            self.now_ns,
-            Kind::Exit,
-            (id.0, &self.hosts[id.0 as usize].name),
-            hash,
-            &text,
-        );
-        self.settle(id);
-        Ok(())
-    }
-
-    fn set_paused(&mut self, id: HostId, is_paused: bool) {
-        if let Some(process) = &mut self.hosts[id.0 as usize].process {
-            process.is_paused = is_paused;
-            if !is_paused {
-                self.wake(id, self.now_ns);
-            }
-        }
-    }
-
-    fn reset(&mut self, on: HostId, peer: HostId) -> Result<(), Broken> {
-        let host = &self.hosts[on.0 as usize];
-        lock(&host.kernel).reset_connections(&self.hosts[peer.0 as usize].addresses);
-        self.settle(on);
-        self.run_host(on)
-    }
-
     fn broken(&self, host: HostId, what: &str) -> Broken {
         let name = self
             .hosts
@@ -571,16 +393,4 @@ impl Engine {
             what: what.to_owned(),
         }
     }
-}
-
-/// An error with all its causes.
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
