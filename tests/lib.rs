@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `architecture` | who may import whom, under which licences, and that every module says what it is for |
 //! | `determinism` | one seed, one trace: at two positions in a process, and in two processes |
+//! | `testbed` | a run whose testbed breaks has no verdict |
 //! | `labs` | every scenario in `scenarios/` ends as its file says |
 //!
 //! Deliberately absent: tests of one crate; they are beside it.
@@ -12,7 +13,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use squall_host::Diagnostics;
+use futures::future::BoxFuture;
+use squall_host::{Diagnostics, Host};
 use squall_record::RunRecord;
 use squall_scenario::{Plan, Programs, RunError, RunOptions, simulated};
 
@@ -59,6 +61,15 @@ pub fn plan(path: &Path) -> Result<Plan, Diagnostics> {
     Plan::open(path, &programs)
 }
 
+/// Runs a command beside a process, as `squall` does.
+pub fn exec(
+    host: Host,
+    env: BTreeMap<String, String>,
+    command: Vec<String>,
+) -> BoxFuture<'static, i32> {
+    Box::pin(async move { squall_node::exec(&host, &env, &command).await })
+}
+
 /// Plays a plan once.
 pub fn play(plan: &Plan, seed: u64) -> Result<RunRecord, RunError> {
     play_traced(plan, seed, None)
@@ -66,12 +77,6 @@ pub fn play(plan: &Plan, seed: u64) -> Result<RunRecord, RunError> {
 
 /// Plays a plan once and writes its trace.
 pub fn play_traced(plan: &Plan, seed: u64, trace: Option<PathBuf>) -> Result<RunRecord, RunError> {
-    let exec = |host,
-                env: BTreeMap<String, String>,
-                command: Vec<String>|
-     -> futures::future::BoxFuture<'static, i32> {
-        Box::pin(async move { squall_node::exec(&host, &env, &command).await })
-    };
     let options = RunOptions { seed, trace };
     simulated::run(plan, exec, &options, Arc::new(()))
 }

@@ -214,7 +214,7 @@ SELECT 'open', count(*) FROM users;
 SQL
 )" $'ERROR: +22012.*ERROR: +25P02.*ROLLBACK\nopen\\|1'
 
-check "a table of psql's own making (\\d)" matches "$(stub_psql -c '\d users')" 'name.*text.*not null'
+check "psql lists the tables" matches "$(stub_psql -Atc '\dt')" '^public\|users\|table\|postgres$'
 
 check "a wrong password" matches "$(PGPASSWORD=wrong psql -p "$stub" -X -c 'SELECT 1' 2>&1)" \
     'password authentication failed for user "postgres"'

@@ -465,3 +465,23 @@ fn a_terminated_process_ends_by_itself() {
     });
     assert_eq!(exit, Exit::Returned(Ok(())));
 }
+
+#[test]
+fn a_full_backlog_drops_what_knocks() {
+    let (first, second) = story(1, async |host, _, _| {
+        // Nobody accepts here, and there is room for one.
+        let _listener = host
+            .net
+            .listen_with_backlog("127.0.0.1:81".parse().unwrap(), 1)
+            .unwrap();
+        let knock = async || {
+            let connecting = host.net.connect("127.0.0.1:81".parse().unwrap());
+            tokio::time::timeout(Duration::from_millis(500), connecting).await
+        };
+        let first = knock().await;
+        let second = knock().await.is_err();
+        (first.is_ok_and(|connected| connected.is_ok()), second)
+    });
+    assert!(first, "the kernel completes a handshake for the backlog");
+    assert!(second, "the next SYN is dropped, and not refused");
+}
