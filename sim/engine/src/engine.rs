@@ -6,13 +6,13 @@
 mod commands;
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
-use std::hash::{BuildHasherDefault, DefaultHasher};
+use std::collections::BinaryHeap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::future::BoxFuture;
+use rustc_hash::FxHashMap;
 use slab::Slab;
 
 use crate::broken::{self, Broken};
@@ -75,7 +75,8 @@ pub(crate) struct Engine {
     happenings: Slab<Happening>,
     next_sequence: u64,
     hosts: Vec<Machine>,
-    by_address: HashMap<IpAddr, HostId, BuildHasherDefault<DefaultHasher>>,
+    /// Looked up, never iterated.
+    by_address: FxHashMap<IpAddr, HostId>,
     network: Network,
     control: Control,
     random: Random,
@@ -121,7 +122,7 @@ impl Engine {
             happenings: Slab::new(),
             next_sequence: 0,
             hosts: vec![Machine::new(story, 0, parts.lines.clone())],
-            by_address: HashMap::default(),
+            by_address: FxHashMap::default(),
             network: parts.network,
             control: parts.control,
             random: Random::new(parts.seed, "hosts"),

@@ -10,13 +10,13 @@ mod ports;
 mod process;
 mod wire;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::hash::{BuildHasherDefault, DefaultHasher};
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::task::Waker;
 
 use bytes::Bytes;
+use rustc_hash::FxHashMap;
 use slab::Slab;
 
 use crate::boundary;
@@ -61,7 +61,7 @@ impl Io {
 const SOCKETS_MAX: usize = 65_536;
 
 /// Looked up, never iterated, so its order cannot show.
-type Connections = HashMap<(SocketAddr, SocketAddr), usize, BuildHasherDefault<DefaultHasher>>;
+type Connections = FxHashMap<(SocketAddr, SocketAddr), usize>;
 
 #[derive(Debug)]
 enum Socket {
@@ -113,7 +113,7 @@ impl Kernel {
         Self {
             addresses,
             sockets: Slab::new(),
-            connections: HashMap::default(),
+            connections: FxHashMap::default(),
             listeners: BTreeMap::new(),
             udp: BTreeMap::new(),
             neighbours: BTreeMap::new(),
