@@ -146,8 +146,25 @@ lacks() {
     return 1
 }
 
+# cpu_ms NAME: what the process and its children have used
+cpu_ms() {
+    local stat ticks=0 fields pid=${running[$1]}
+    for stat in /proc/[0-9]*/stat; do
+        # The name in brackets may hold blanks. After it: state, parent, ..., user time, system time.
+        fields=$(cat "$stat" 2>/dev/null) || continue
+        read -r -a fields <<<"${fields%% *} ${fields##*) }"
+        if [ "${fields[0]}" = "$pid" ] || [ "${fields[2]}" = "$pid" ]; then
+            ticks=$((ticks + fields[12] + fields[13]))
+        fi
+    done
+    echo $((ticks * 1000 / $(getconf CLK_TCK)))
+}
+
+# per_item NAME CPU_MS_BEFORE ITEMS: microseconds of CPU since then for each item
+per_item() { awk -v ms="$(($(cpu_ms "$1") - $2))" -v items="${3:-0}" 'BEGIN { printf "%.1f", (items ? ms * 1000 / items : 0) }'; }
+
 # mean NUMBER...; ratio A B
-mean() { printf '%s\n' "$@" | awk '{ sum += $1 } END { printf "%.0f", (NR ? sum / NR : 0) }'; }
+mean() { printf '%s\n' "$@" | awk '{ sum += $1 } END { printf "%.1f", (NR ? sum / NR : 0) }'; }
 ratio() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.2f", (b ? a / b : 0) }'; }
 
 # --- a: psql and pg-stub -------------------------------------------------------------------------
@@ -270,10 +287,10 @@ nginx_conf "" "" >"$work/close.conf"
 nginx_conf "keepalive 32; keepalive_requests 1000000;" \
     'proxy_http_version 1.1; proxy_set_header Connection "";' >"$work/keepalive.conf"
 
-# web_round PROGRAM CONF: adds to rate[PROGRAM.CONF]
-declare -A rate=()
+# web_round PROGRAM CONF: adds to rate[PROGRAM.CONF] and cpu_us[PROGRAM.CONF]
+declare -A rate=() cpu_us=()
 web_round() {
-    local program=$1 conf=$2 out
+    local program=$1 conf=$2 out before
     if [ "$program" = edge ]; then
         start edge "$node" edge -c "$work/$conf.conf"
     else
@@ -281,7 +298,9 @@ web_round() {
     fi
     await "$program" "$web"
     check "$program, upstream $conf: one answer" matches "$(curl -s -m 10 "http://127.0.0.1:$web/health")" '^OK'
+    before=$(cpu_ms "$program")
     out=$(timeout $((seconds_each + 30)) wrk -t1 -c16 -d"${seconds_each}s" "http://127.0.0.1:$web/health" 2>&1)
+    cpu_us[$program.$conf]+=" $(per_item "$program" "$before" "$(awk '/requests in/ { print $1 }' <<<"$out")")"
     check "$program, upstream $conf: wrk sees no error" lacks "$out" 'Socket errors|Non-2xx|unable'
     check "$program, upstream $conf: wrk counts" matches "$out" 'Requests/sec: +[0-9]'
     rate[$program.$conf]+=" $(awk '/Requests\/sec/ { print $2 }' <<<"$out")"
@@ -293,6 +312,8 @@ for _ in $(seq "$rounds"); do
         web_round nginx "$conf"
     done
 done
+out=$(timeout $((seconds_each + 30)) wrk -t1 -c16 -d"${seconds_each}s" "http://127.0.0.1:$app/health" 2>&1)
+rate[none.web]=$(awk '/Requests\/sec/ { print $2 }' <<<"$out")
 stop users-api
 
 # --- c: psql, pgbench, pg-proxy and HAProxy -----------------------------------------------------
@@ -339,9 +360,11 @@ listen postgres
     server one 127.0.0.1:$database check
 CFG
 
+processed() { awk '/actually processed/ { print $NF }' <<<"$1"; }
+
 # database_round PROGRAM
 database_round() {
-    local program=$1 out
+    local program=$1 out before
     if [ "$program" = pg-proxy ]; then
         start pg-proxy "$node" pg-proxy -f "$work/haproxy.cfg"
     else
@@ -354,10 +377,14 @@ database_round() {
         "$(psql -p "$proxy" -XAt -v VERBOSITY=verbose -c 'SELECT 1 / 0' 2>&1)" 'ERROR: +22012: division by zero'
     check "$program: 1 MB goes through whole" matches \
         "$(psql -p "$proxy" -XAtc "SELECT repeat('x', 1000000)" 2>&1 | wc -c)" '^1000001$'
+    before=$(cpu_ms "$program")
     out=$(timeout $((seconds_each + 30)) pgbench -p "$proxy" -n -S -M prepared -c 8 -T "$seconds_each" 2>&1)
+    cpu_us[$program.open]+=" $(per_item "$program" "$before" "$(processed "$out")")"
     check "$program: pgbench -S, no failure" matches "$out" 'failed transactions: 0 .*tps = [0-9]'
     rate[$program.open]+=" $(awk '/^tps/ { print $3 }' <<<"$out")"
+    before=$(cpu_ms "$program")
     out=$(timeout $((seconds_each + 30)) pgbench -p "$proxy" -n -S -C -c 4 -T "$seconds_each" 2>&1)
+    cpu_us[$program.each]+=" $(per_item "$program" "$before" "$(processed "$out")")"
     check "$program: pgbench -S -C, no failure" matches "$out" 'failed transactions: 0 .*tps = [0-9]'
     rate[$program.each]+=" $(awk '/^tps/ { print $3 }' <<<"$out")"
     stop "$program"
@@ -366,24 +393,36 @@ for _ in $(seq "$rounds"); do
     database_round pg-proxy
     database_round haproxy
 done
+
+# --- the same without a proxy -------------------------------------------------------------------
+
+out=$(timeout $((seconds_each + 30)) pgbench -p "$database" -n -S -M prepared -c 8 -T "$seconds_each" 2>&1)
+rate[none.open]=$(awk '/^tps/ { print $3 }' <<<"$out")
+out=$(timeout $((seconds_each + 30)) pgbench -p "$database" -n -S -C -c 4 -T "$seconds_each" 2>&1)
+rate[none.each]=$(awk '/^tps/ { print $3 }' <<<"$out")
 stop postgres
 
 # --- what came of it -----------------------------------------------------------------------------
 
-# line WHAT OURS THEIRS
+# The lists of numbers are meant to fall apart into words.
+# shellcheck disable=SC2086
+# line WHAT OURS THEIRS DIRECT
 line() {
-    local ours theirs
-    # A list of numbers is meant to fall apart into words.
-    # shellcheck disable=SC2086
+    local ours theirs ours_us theirs_us
     ours=$(mean ${rate[$2]}) theirs=$(mean ${rate[$3]})
-    printf '  %-44s %8s %8s   %s\n' "$1" "$ours" "$theirs" "$(ratio "$ours" "$theirs")"
+    ours_us=$(mean ${cpu_us[$2]}) theirs_us=$(mean ${cpu_us[$3]})
+    printf '  %-38s %7.0f %7.0f %5s %8.0f   %7s %7s %5s\n' "$1" \
+        "$ours" "$theirs" "$(ratio "$ours" "$theirs")" "${rate[$4]:-0}" \
+        "$ours_us" "$theirs_us" "$(ratio "$ours_us" "$theirs_us")"
 }
 echo
-printf '  %-44s %8s %8s   %s\n' "a second, mean of $rounds x $seconds_each s, $(nproc) cores" ours real ratio
-line "HTTP, edge : nginx, upstream kept open" edge.keepalive nginx.keepalive
-line "HTTP, edge : nginx, upstream opened each time" edge.close nginx.close
-line "SELECT, pg-proxy : HAProxy, 8 open sessions" pg-proxy.open haproxy.open
-line "SELECT, pg-proxy : HAProxy, a session each" pg-proxy.each haproxy.each
+echo "  mean of $rounds x $seconds_each s, $(nproc) cores shared by all programs"
+printf '  %-38s %32s   %22s\n' "" "each second" "CPU of the proxy, us each"
+printf '  %-38s %7s %7s %5s %8s   %7s %7s %5s\n' "" ours real ratio direct ours real ratio
+line "HTTP, edge : nginx, upstream kept open" edge.keepalive nginx.keepalive none.web
+line "the same, upstream opened each time" edge.close nginx.close none.web
+line "SELECT, pg-proxy : HAProxy, 8 sessions" pg-proxy.open haproxy.open none.open
+line "the same, a session for each" pg-proxy.each haproxy.each none.each
 echo
 if [ "$failures" -gt 0 ]; then
     echo "failed: $failures of $checks checks do not hold"

@@ -71,6 +71,7 @@ fn main() -> ExitCode {
         Command::Service(words) => {
             let (name, args) = words.split_first().map_or(("", &[][..]), |(n, a)| (n, a));
             match squall_node::programs().remove(name) {
+                Some(program) if args.iter().any(|arg| arg == "--help") => help(program),
                 Some(program) => serve(program, args),
                 None => {
                     eprintln!("no service `{name}`; `squall-node list` names them");
@@ -79,6 +80,14 @@ fn main() -> ExitCode {
             }
         }
     }
+}
+
+fn help(program: Program) -> ExitCode {
+    let out = Host::real().out;
+    out.line(&format!("{}: {}", program.name, program.about));
+    out.line("");
+    out.line(program.usage);
+    ExitCode::SUCCESS
 }
 
 fn list() -> ExitCode {

@@ -11,6 +11,8 @@ pub struct Program {
     pub name: &'static str,
     /// One line on what it is.
     pub about: &'static str,
+    /// What it is told, and how.
+    pub usage: &'static str,
     /// Reads its arguments, environment and files.
     pub load: Load,
 }
@@ -21,21 +23,38 @@ pub fn programs() -> BTreeMap<&'static str, Program> {
         Program {
             name: "edge",
             about: "HTTP reverse proxy that reads nginx.conf",
+            usage: "squall-node edge [-c FILE] [-p PREFIX] [-g DIRECTIVES] [-t]\n\n\
+                    FILE is nginx.conf, by default /etc/nginx/nginx.conf. -t only checks it.",
             load: squall_edge::load,
         },
         Program {
             name: "pg-proxy",
             about: "TCP load balancer that reads haproxy.cfg",
+            usage: "squall-node pg-proxy [-f FILE]... [-c]\n\n\
+                    FILE is haproxy.cfg, by default /usr/local/etc/haproxy/haproxy.cfg. -c only checks it.",
             load: squall_pg_proxy::load,
         },
         Program {
             name: "pg-stub",
             about: "PostgreSQL on the wire, SQL in memory",
+            usage: "squall-node pg-stub [-c NAME=VALUE]...\n\n\
+                    POSTGRES_PASSWORD          password of the superuser; required unless the method is trust\n\
+                    POSTGRES_USER, POSTGRES_DB the superuser and the first database (postgres)\n\
+                    POSTGRES_HOST_AUTH_METHOD  scram-sha-256 (default) or trust\n\
+                    /docker-entrypoint-initdb.d/*.sql is run at the start.",
             load: squall_pg_stub::load,
         },
         Program {
             name: "users-api",
             about: "HTTP API over PostgreSQL: /data and /health",
+            usage: "squall-node users-api\n\n\
+                    DB_HOST, DB_PORT           where the database is (localhost, 5432)\n\
+                    DB_USER, DB_PASS, DB_NAME  who asks (postgres each)\n\
+                    BACKEND_ID                 its name in answers (unknown-backend)\n\
+                    LISTEN                     where it listens (0.0.0.0:5000)\n\
+                    DB_ERROR_STATUS            the status when the database fails (503)\n\
+                    DB_CONNECT_TIMEOUT_MS, DB_QUERY_TIMEOUT_MS  (60000)\n\
+                    CONNECTIONS_MAX            clients at a time (4096)",
             load: squall_users_api::load,
         },
     ];

@@ -104,6 +104,9 @@ pub(crate) async fn connect<D: Dial, C: Client>(
         return None;
     }
     let mut lease = choose(backend, client, from, begun, journey).await?;
+    // HAProxy marks sessions of a server that goes down for their end even while they are connecting,
+    // and lets the connection to another server succeed first (2.6.12, measured).
+    let mut marked: Option<Kill> = None;
     loop {
         let (address, kill) = lease.begin_attempt();
         journey.address = address;
@@ -115,7 +118,7 @@ pub(crate) async fn connect<D: Dial, C: Client>(
                 return Some(Connected {
                     lease,
                     stream,
-                    kill,
+                    kill: marked.unwrap_or(kill),
                 });
             }
             Some(Err(failure)) => failure,
@@ -124,6 +127,9 @@ pub(crate) async fn connect<D: Dial, C: Client>(
                 return None;
             }
         };
+        if kill.has_fired() {
+            marked.get_or_insert(kill);
+        }
         let server_is_up = lease.attempt_failed();
         match failure {
             Failure::TimedOut => journey.fail(Cause::ServerTimeout, Phase::Connect),

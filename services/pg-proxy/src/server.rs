@@ -142,6 +142,11 @@ impl Kill {
         self.token.cancelled()
     }
 
+    /// Whether the sessions are to end.
+    pub(crate) fn has_fired(&self) -> bool {
+        self.token.is_cancelled()
+    }
+
     /// Why, once fired.
     pub(crate) fn cause(&self) -> Cause {
         if self.up.load(Ordering::Relaxed) {

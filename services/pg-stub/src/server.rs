@@ -22,6 +22,9 @@ use crate::value::time;
 const STOP_MAX: Duration = Duration::from_secs(5);
 /// How long accepting rests after an error such as EMFILE, which would otherwise come back at once.
 const ACCEPT_REST: Duration = Duration::from_millis(100);
+/// The postmaster forks for each connection, one after the other: what that takes. Clients that have
+/// waited for a server together come in one by one, and not all within one connection limit.
+const FORK: Duration = Duration::from_millis(1);
 /// Plans that are kept; when there are more, all are dropped.
 const PLANS_MAX: usize = 1024;
 /// Statements longer than this are not kept.
@@ -318,7 +321,10 @@ async fn serve(server: &Arc<Server>, mut listeners: Vec<TcpListener>, shutdown: 
         tokio::select! {
             () = shutdown.requested() => break,
             Some(ended) = sessions.join_next(), if !sessions.is_empty() => report(ended),
-            stream = accept(&mut listeners) => start(server, &mut sessions, stream),
+            stream = accept(&mut listeners) => {
+                start(server, &mut sessions, stream);
+                tokio::time::sleep(FORK).await;
+            }
         }
     }
     server.log(1, "LOG", "received fast shutdown request");
