@@ -4,8 +4,10 @@
 Run by hand, from the root of the workspace; needs Debian's nginx (apt-get install nginx-light) and
 Python 3, nothing else:
 
-    cargo build -p squall-edge --example edge
+    cargo build -p squall-node
     python3 services/edge/differential/compare.py [-v] [NAME...]
+
+SQUALL_NODE names another squall-node than the one of the debug build, NGINX another nginx.
 
 For each case both programs are started on a port of their own with the same nginx.conf; the same
 raw requests are sent to each; compared are the reply (status line, headers without regard to case
@@ -15,7 +17,8 @@ with the reason. Exit status 1 if there is any other difference.
 """
 import os, re, signal, socket, subprocess, sys, tempfile, threading, time
 
-EDGE = os.environ.get("EDGE", "target/debug/examples/edge")
+TARGET = os.environ.get("CARGO_TARGET_DIR", "target")
+NODE = os.environ.get("SQUALL_NODE", os.path.join(TARGET, "debug/squall-node"))
 NGINX = os.environ.get("NGINX", "/usr/sbin/nginx")
 BASE = 18100
 LOG = ("log_format t '$request|$status|$body_bytes_sent|$upstream_addr|$upstream_status|$host|"
@@ -380,7 +383,7 @@ def run(program, name, conf, scripts, requests):
     file = os.path.join(folder, "nginx.conf")
     with open(file, "w") as f:
         f.write(text)
-    command = [NGINX, "-p", folder, "-c", file] if program == "nginx" else [EDGE, "-c", file]
+    command = [NGINX, "-p", folder, "-c", file] if program == "nginx" else [NODE, "edge", "-c", file]
     out = open(log, "wb") if program == "edge" else subprocess.DEVNULL
     errors = open(os.path.join(folder, "stderr"), "w+")
     process = subprocess.Popen(command, stdout=out, stderr=errors)

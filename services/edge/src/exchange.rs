@@ -22,7 +22,7 @@ use hyper_util::rt::TokioIo;
 use squall_host::net::{Net, TcpStream};
 use tokio::time::{Instant, Sleep};
 
-use crate::meter::{Meter, Metered};
+use squall_host::meter::{Meter, Metered};
 
 /// One open connection to an upstream.
 pub(crate) struct Link {

@@ -12,7 +12,7 @@
 //! | `flight`, `request`, `access_log` | what is known of a request, and its log line at its end |
 //! | `proxy` | `proxy_pass`: one server after the other until one answers |
 //! | `balance`, `upstream`, `pool` | the choice of a server, and idle connections |
-//! | `exchange`, `meter` | one request on one connection to an upstream |
+//! | `exchange` | one request on one connection to an upstream |
 //! | `resolver` | names that are resolved while edge runs |
 //! | `tunnel` | a connection after `101 Switching Protocols` |
 //! | `static_files`, `stub_status` | the other two kinds of content |
@@ -34,7 +34,6 @@ mod evaluate;
 mod exchange;
 mod flight;
 mod handle;
-mod meter;
 mod phases;
 mod pool;
 mod proxy;

@@ -14,6 +14,7 @@
 //! | [`shutdown`] | the request to stop gracefully |
 //! | [`dns`] | one question to one name server, for programs that resolve by themselves |
 //! | [`serve`], [`connect`] | the glue for axum and hyper-util |
+//! | [`meter`] | a TCP stream that counts |
 //! | [`real`] | the arm for production: tokio's network and the real disk |
 //!
 //! Deliberately absent: anything that knows the simulator; a clock; entropy; a task spawner
@@ -24,6 +25,7 @@ pub mod diagnostic;
 pub mod disk;
 pub mod dns;
 pub mod launch;
+pub mod meter;
 pub mod net;
 pub mod output;
 pub mod real;

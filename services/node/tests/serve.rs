@@ -115,3 +115,32 @@ fn a_port_that_is_taken_ends_with_1() {
     assert_eq!(output.status.code(), Some(1), "{logs}");
     assert!(logs.contains(&address.to_string()), "{logs}");
 }
+
+#[test]
+fn pg_isready_sees_pg_stub_come_and_go() {
+    let address = free_port();
+    let is_ready = || {
+        Command::new(env!("CARGO_BIN_EXE_squall-node"))
+            .args(["exec", "pg_isready", "-h", "127.0.0.1", "-p"])
+            .arg(address.port().to_string())
+            .status()
+            .expect("the binary runs")
+            .code()
+    };
+    assert_eq!(is_ready(), Some(2));
+    let mut server = Command::new(env!("CARGO_BIN_EXE_squall-node"))
+        .args(["pg-stub", "-c", "listen_addresses=127.0.0.1", "-c"])
+        .arg(format!("port={}", address.port()))
+        .env("POSTGRES_PASSWORD", "secret")
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the binary runs");
+    let begin = Instant::now();
+    while is_ready() != Some(0) {
+        assert!(begin.elapsed() < WAIT, "never ready");
+        pause();
+    }
+    server.kill().expect("a child of ours");
+    server.wait().expect("a child of ours");
+    assert_eq!(is_ready(), Some(2));
+}

@@ -5,9 +5,10 @@ they log, what clients see and what the statistics say.
 By hand (HAProxy 2.6, as in Debian bookworm, is what pg-proxy plays):
 
     apt-get install haproxy
-    cargo build -p squall-pg-proxy --example pg-proxy
-    python3 services/pg-proxy/differential/compare.py [--keep]
+    cargo build -p squall-node
+    python3 services/pg-proxy/differential/compare.py [NAME...]
 
+SQUALL_NODE names another squall-node than the one of the debug build.
 Exit status 0 when nothing differs. Dates, ports, times and byte counts of the statistics page are
 masked; the order of lines is kept, but for what two checks say in the same moment.
 """
@@ -16,7 +17,7 @@ import os, re, signal, socket, subprocess, sys, threading, time, urllib.request
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.abspath(os.path.join(HERE, "../../.."))
 TARGET = os.environ.get("CARGO_TARGET_DIR", os.path.join(ROOT, "target"))
-OURS = os.path.join(TARGET, "debug/examples/pg-proxy")
+NODE = os.environ.get("SQUALL_NODE", os.path.join(TARGET, "debug/squall-node"))
 FRONT, STATS, A, B, DNS = 24001, 24002, 24003, 24004, 24005
 
 HEAD = f"""
@@ -107,9 +108,11 @@ class World:
         path = "/tmp/compare.cfg"
         with open(path, "w") as file:
             file.write(HEAD + config)
-        command = ["haproxy", "-f", path] if program == "haproxy" else [OURS, "-f", path]
+        command = ["haproxy", "-f", path] if program == "haproxy" else [NODE, "pg-proxy", "-f", path]
         self.lines, self.seen = [], []
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        # HAProxy's own words may come on either output; squall-node's diagnostics are not compared.
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                        env={**os.environ, "RUST_LOG": "off"})
         threading.Thread(target=self.collect, daemon=True).start()
         time.sleep(1.2)
 
@@ -279,8 +282,11 @@ def queue(world):
     held = world.connect()
     held.sendall(b"x")
     world.note("held", held.recv(10))
-    waiting = [world.connect() for _ in range(2)]
-    time.sleep(0.3)
+    # Apart, as squall-node's threads may take up two clients of one moment in either order.
+    waiting = []
+    for _ in range(2):
+        waiting.append(world.connect())
+        time.sleep(0.15)
     held.close()
     for client in waiting[:1]:
         client.sendall(b"y")

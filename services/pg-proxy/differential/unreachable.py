@@ -4,7 +4,7 @@
 By hand, as root, in a network namespace whose one neighbour does not exist:
 
     apt-get install haproxy iproute2
-    cargo build -p squall-pg-proxy --example pg-proxy
+    cargo build -p squall-node
     ip netns add hx
     ip -n hx link set lo up
     ip -n hx link add v0 type veth peer name v1
@@ -15,12 +15,13 @@ By hand, as root, in a network namespace whose one neighbour does not exist:
 
 `10.99.0.2` fails with EHOSTUNREACH when ARP gives up, after about three seconds. For silence a
 neighbour is pinned to an address that nobody has, so that SYNs go out and nothing comes back.
+SQUALL_NODE names another squall-node than the one of the debug build.
 """
 import os, re, socket, subprocess, threading, time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TARGET = os.environ.get("CARGO_TARGET_DIR", os.path.join(HERE, "../../../target"))
-OURS = os.path.join(TARGET, "debug/examples/pg-proxy")
+NODE = os.environ.get("SQUALL_NODE", os.path.join(TARGET, "debug/squall-node"))
 
 CONFIG = """
 global
@@ -85,7 +86,7 @@ def main():
     subprocess.run("ip neigh replace 10.99.0.9 lladdr 02:00:00:00:00:09 dev v0 nud permanent", shell=True, check=True)
     threading.Thread(target=serve, daemon=True).start()
     open("/tmp/unreachable.cfg", "w").write(CONFIG)
-    for command in [["haproxy"], [OURS]]:
+    for name, command in [("haproxy", ["haproxy"]), ("pg-proxy", [NODE, "pg-proxy"])]:
         process = subprocess.Popen(command + ["-f", "/tmp/unreachable.cfg"], stdout=subprocess.PIPE,
                                    stderr=subprocess.DEVNULL, text=True)
         time.sleep(0.3)
@@ -99,7 +100,7 @@ def main():
         process.terminate()
         process.kill()
         lines = sorted(re.sub(r"^\S+ \[[^]]*\] ", "", line) for line in process.stdout if " [" in line[:40] and "ALERT" not in line and "WARN" not in line)
-        print(os.path.basename(command[0]), [(port, *seen[port]) for port in sorted(seen)])
+        print(name, [(port, *seen[port]) for port in sorted(seen)])
         print("   ", "    ".join(lines))
 
 

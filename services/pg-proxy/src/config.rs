@@ -4,12 +4,15 @@
 //! |---|---|
 //! | [`read`] | files to [`Config`]: sections, defaults, cross-checks |
 //! | [`value`] | times, addresses, numbers |
-//! | [`global`], [`proxy`], [`resolvers`] | the keywords of each section |
+//! | [`global`], [`resolvers`] | these sections |
+//! | [`proxy`], `lines`, `keywords` | a proxy's section: as it is used, as it is read, what is not played |
 //! | [`bind`], [`server`], [`checks`], [`logs`], [`stats`] | the bigger directives |
 
 pub mod bind;
 pub mod checks;
 pub mod global;
+mod keywords;
+mod lines;
 pub mod logs;
 pub mod proxy;
 pub mod read;

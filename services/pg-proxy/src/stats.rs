@@ -11,21 +11,19 @@ mod html;
 mod rows;
 
 use std::convert::Infallible;
-use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
-use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use squall_host::meter::Metered;
 use squall_host::net::TcpStream;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
 use crate::backend::Backend;
@@ -84,8 +82,7 @@ pub(crate) async fn serve(
         .http_request
         .or(timeouts.client)
         .unwrap_or(REQUEST_TIMEOUT);
-    let counted = Counted::new(stream);
-    let (read, written) = (counted.read.clone(), counted.written.clone());
+    let (metered, meter) = Metered::new(stream);
     let answered = Arc::new(Mutex::new(None));
     let service = {
         let (answered, frontend) = (answered.clone(), frontend.clone());
@@ -103,15 +100,12 @@ pub(crate) async fn serve(
         .max_buf_size(HEADERS_MAX)
         .keep_alive(false)
         .auto_date_header(false)
-        .serve_connection(TokioIo::new(counted), service);
+        .serve_connection(TokioIo::new(metered), service);
     let whole = header_timeout + timeouts.client.unwrap_or(REQUEST_TIMEOUT);
     let ended = tokio::time::timeout(whole, connection).await;
     let note = answered.lock().ok().and_then(|mut note| note.take());
 
-    let (bytes_in, bytes_out) = (
-        read.load(Ordering::Relaxed),
-        written.load(Ordering::Relaxed),
-    );
+    let (bytes_in, bytes_out) = (meter.read(), meter.written());
     {
         let mut counters = frontend.counters();
         counters.bytes_in += bytes_in;
@@ -288,81 +282,7 @@ fn authorised(config: &StatsConfig, header: Option<&HeaderValue>) -> bool {
     config
         .auth
         .iter()
-        .any(|auth| given == Some(base64(auth.as_bytes()).as_str()))
-}
-
-/// RFC 4648 with padding.
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
-    for chunk in bytes.chunks(3) {
-        let bits = chunk
-            .iter()
-            .chain(std::iter::repeat(&0))
-            .take(3)
-            .fold(0_usize, |bits, byte| bits << 8 | usize::from(*byte));
-        for digit in 0..4 {
-            if digit <= chunk.len() {
-                text.push(char::from(DIGITS[bits >> (18 - 6 * digit) & 63]));
-            } else {
-                text.push('=');
-            }
-        }
-    }
-    text
-}
-
-/// Counts what goes over a connection.
-struct Counted {
-    stream: TcpStream,
-    read: Arc<AtomicU64>,
-    written: Arc<AtomicU64>,
-}
-
-impl Counted {
-    fn new(stream: TcpStream) -> Self {
-        Self {
-            stream,
-            read: Arc::default(),
-            written: Arc::default(),
-        }
-    }
-}
-
-impl AsyncRead for Counted {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        let read = Pin::new(&mut self.stream).poll_read(cx, buf);
-        let length = buf.filled().len() - before;
-        self.read.fetch_add(length as u64, Ordering::Relaxed);
-        read
-    }
-}
-
-impl AsyncWrite for Counted {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write(cx, buf);
-        if let Poll::Ready(Ok(length)) = &written {
-            self.written.fetch_add(*length as u64, Ordering::Relaxed);
-        }
-        written
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
+        .any(|auth| given == Some(BASE64_STANDARD.encode(auth).as_str()))
 }
 
 #[cfg(test)]
@@ -370,15 +290,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn base64_is_that_of_the_rfc() {
-        for (plain, expected) in [
-            ("", ""),
-            ("f", "Zg=="),
-            ("fo", "Zm8="),
-            ("foo", "Zm9v"),
-            ("admin:pw", "YWRtaW46cHc="),
-        ] {
-            assert_eq!(base64(plain.as_bytes()), expected);
+    fn a_page_with_users_wants_one_of_them() {
+        let mut config = StatsConfig::default();
+        assert!(authorised(&config, None));
+        config.auth = vec!["admin:pw".to_owned(), "other:pw2".to_owned()];
+        let given = |text| authorised(&config, Some(&HeaderValue::from_static(text)));
+        assert!(given("Basic YWRtaW46cHc="));
+        assert!(given("Basic  b3RoZXI6cHcy "));
+        for wrong in ["", "Basic ", "Basic YWRtaW46cHc", "Bearer YWRtaW46cHc="] {
+            assert!(!given(wrong), "{wrong}");
         }
+        assert!(!authorised(&config, None));
     }
 }

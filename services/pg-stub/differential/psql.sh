@@ -1,6 +1,7 @@
 #!/bin/sh
 # Runs statements.sql with Debian's psql against PostgreSQL 15 and against pg-stub and shows where
 # their answers differ. Needs the package postgresql-15 and root (it runs the server as `postgres`).
+# Builds squall-node, whose pg-stub it asks, unless SQUALL_NODE names one.
 # Exit status: 0 when they do not differ in more lines than `allowed`, 1 otherwise.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
@@ -27,8 +28,12 @@ finish() {
 }
 trap finish EXIT
 
-(cd "$root" && cargo build --quiet -p squall-pg-stub --example pg-stub)
-POSTGRES_HOST_AUTH_METHOD=trust "$root/target/debug/examples/pg-stub" \
+node=${SQUALL_NODE:-}
+if [ -z "$node" ]; then
+    (cd "$root" && cargo build --quiet -p squall-node)
+    node=${CARGO_TARGET_DIR:-$root/target}/debug/squall-node
+fi
+POSTGRES_HOST_AUTH_METHOD=trust "$node" pg-stub \
     -c "port=$stub_port" -c listen_addresses=127.0.0.1 >"$work/stub.log" 2>&1 &
 stub=$!
 i=0

@@ -15,7 +15,6 @@
 //! | [`engine`] | two SQLite databases for each database, and commits from one to the other |
 //! | [`value`] | text and binary formats, conversions |
 //! | [`scram`] | SCRAM-SHA-256 |
-//! | [`ready`] | `pg_isready` |
 //!
 //! Replication has its seats: every commit passes [`engine::record`], and
 //! [`engine::context::Recovery`] alone says whether this server may write.
@@ -25,7 +24,6 @@ pub mod engine;
 pub mod error;
 pub mod frame;
 pub mod hba;
-pub mod ready;
 pub mod registry;
 pub mod scram;
 pub mod server;
@@ -37,7 +35,6 @@ pub mod wire;
 
 pub use config::Config;
 pub use error::Error;
-pub use ready::pg_isready;
 pub use server::run;
 use squall_host::{Diagnostics, Launch, Loaded};
 

@@ -206,24 +206,3 @@ async fn init_scripts_run_before_the_first_session() {
     assert!(error.to_string().contains("001.sql"), "{error}");
     assert!(error.to_string().contains("42P01"), "{error}");
 }
-
-#[tokio::test]
-async fn pg_isready_tells_the_three_cases() {
-    let server = start(&[]).await;
-    let port = server.address.port().to_string();
-    let ask = async |args: &[&str]| {
-        let args: Vec<String> = args.iter().map(|a| (*a).to_owned()).collect();
-        squall_pg_stub::pg_isready(&server.host, &args).await
-    };
-    assert_eq!(ask(&["-p", &port]).await, 0);
-    assert_eq!(
-        ask(&["-h", "127.0.0.1", "-p", &port, "-U", "nobody", "-q"]).await,
-        0
-    );
-    assert_eq!(ask(&["-p", "zero"]).await, 3);
-    assert_eq!(ask(&["--nonsense", "x"]).await, 3);
-    server.stop.request();
-    server.ended.await.unwrap().unwrap();
-    let args = ["-p".to_owned(), port, "-t".to_owned(), "1".to_owned()];
-    assert_eq!(squall_pg_stub::pg_isready(&server.host, &args).await, 2);
-}

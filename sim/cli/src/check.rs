@@ -28,9 +28,13 @@ pub(crate) fn check(files: &[PathBuf]) -> Exit {
     let mut exit = Exit::Passed;
     // Scenarios share their Compose file, and with it what is wrong with it.
     let mut told: Vec<Diagnostic> = Vec::new();
+    let mut told_effects: Vec<(String, Origin)> = Vec::new();
     for path in files {
         match programs::with(|programs| one(path, programs)) {
-            Ok(good) => {
+            Ok(mut good) => {
+                good.without_effect
+                    .retain(|entry| !told_effects.contains(entry));
+                told_effects.extend_from_slice(&good.without_effect);
                 for warning in &good.warnings {
                     say(format_args!("warning: {warning}"));
                 }

@@ -9,6 +9,7 @@
 //! | [`supervise`] | start order, healthchecks, restarts, and what a scenario does to containers |
 //! | [`dns`] | the name server that containers ask, as real UDP messages |
 //! | [`machine`] | what a control plane needs of the machines under it; a world implements it |
+//! | [`yaml`] | YAML as a tree with lines, for every format whose reader reports all mistakes |
 //!
 //! Enter at [`compose::read`], [`plan::plan`], [`supervise::Compose`]. Deliberately absent: any
 //! service, any network, and the engine; the caller brings programs and a [`Machine`].
@@ -21,6 +22,6 @@ mod images;
 pub mod machine;
 pub mod plan;
 pub mod supervise;
-mod yaml;
+pub mod yaml;
 
 pub use machine::Machine;

@@ -1,7 +1,8 @@
 //! YAML as a tree in which every key and value knows its line.
 //!
 //! A derived `Deserialize` stops at the first unknown key and does not say which service it was
-//! under; this tree lets the reader of a format report every complaint of a file in one pass.
+//! under; this tree lets the reader of a format report every complaint of a file in one pass, each
+//! with the nearest word that would have been right.
 //! Anchors, aliases and merge keys are resolved by the parser; a merged value keeps the line on
 //! which it was written. Deliberately absent: tags other than YAML's own, several documents.
 
@@ -11,22 +12,42 @@ use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::Spanned;
 use squall_host::{Diagnostic, Origin};
 
+/// Longer words are no slips of the finger; comparing costs the product of two lengths.
+const WORD_BYTES_MAX: usize = 128;
+
 /// A value and the line on which it was written.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Node {
+pub struct Node {
     /// From 1.
-    pub(crate) line: u32,
-    pub(crate) value: Value,
+    pub line: u32,
+    /// What stands there.
+    pub value: Value,
+}
+
+impl Node {
+    /// A scalar as text, whatever it could be read as; `None` for the rest.
+    pub fn text(&self) -> Option<&str> {
+        match &self.value {
+            Value::Text(text) | Value::Number(text) => Some(text),
+            Value::Bool(true) => Some("true"),
+            Value::Bool(false) => Some("false"),
+            Value::Null | Value::List(_) | Value::Map(_) => None,
+        }
+    }
 }
 
 /// What a node is.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Value {
+pub enum Value {
+    /// Nothing, `~` or `null`.
     Null,
+    /// `true` or `false`, not quoted.
     Bool(bool),
     /// A number in its shortest decimal form, as Compose renders it.
     Number(String),
+    /// Any other scalar.
     Text(String),
+    /// A sequence.
     List(Vec<Node>),
     /// In the order of the file; keys are unique.
     Map(Vec<(Key, Node)>),
@@ -34,14 +55,16 @@ pub(crate) enum Value {
 
 /// A key and its line.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Key {
-    pub(crate) line: u32,
-    pub(crate) text: String,
+pub struct Key {
+    /// From 1.
+    pub line: u32,
+    /// As written; a number or a boolean is a key by its letters.
+    pub text: String,
 }
 
 impl Value {
     /// The kind, for messages.
-    pub(crate) fn kind(&self) -> &'static str {
+    pub fn kind(&self) -> &'static str {
         match self {
             Self::Null => "nothing",
             Self::Bool(_) => "a boolean",
@@ -53,8 +76,11 @@ impl Value {
     }
 }
 
-/// Parses one document. The complaint names `file` and the line.
-pub(crate) fn parse(file: &str, text: &str) -> Result<Node, Diagnostic> {
+/// Parses one document.
+///
+/// # Errors
+/// A complaint with `file` and the line about what is not YAML, has a key twice or a tag.
+pub fn parse(file: &str, text: &str) -> Result<Node, Diagnostic> {
     let options = serde_saphyr::options! {
         with_snippet: false,
         strict_booleans: true,
@@ -80,6 +106,20 @@ fn first_line(message: &str) -> String {
 
 fn line_of(line: u64) -> u32 {
     u32::try_from(line).unwrap_or(u32::MAX)
+}
+
+/// The known word that a wrong one is most likely meant for.
+pub fn nearest<'k>(wrong: &str, known: &'k [impl AsRef<str>]) -> Option<&'k str> {
+    if wrong.len() > WORD_BYTES_MAX {
+        return None;
+    }
+    let (slips, word) = known
+        .iter()
+        .map(AsRef::as_ref)
+        .filter(|word| word.len() <= WORD_BYTES_MAX)
+        .map(|word| (strsim::osa_distance(wrong, word), word))
+        .min()?;
+    (slips <= 1 + word.len() / 4).then_some(word)
 }
 
 impl<'de> Deserialize<'de> for Node {
@@ -212,6 +252,28 @@ mod tests {
         let b = get(services, "b").1;
         assert_eq!(get(b, "user").1.value, Value::Text("root".into()));
         assert_eq!(get(b, "image").0.line, 2);
+    }
+
+    #[test]
+    fn a_slip_of_the_finger_finds_its_word() {
+        let known = ["image", "ports", "environment"];
+        assert_eq!(nearest("imgae", &known), Some("image"));
+        assert_eq!(nearest("port", &known), Some("ports"));
+        assert_eq!(nearest("enviroment", &known), Some("environment"));
+        assert_eq!(nearest("foo", &known), None);
+        assert_eq!(nearest(&"x".repeat(1 << 20), &known), None);
+    }
+
+    #[test]
+    fn every_scalar_is_text() {
+        let root = parse("f.yml", "[off, true, 1.50, 50/s, ~, [], {}]").unwrap();
+        let Value::List(items) = &root.value else {
+            panic!("{root:?}")
+        };
+        let texts: Vec<Option<&str>> = items.iter().map(Node::text).collect();
+        let expected = [Some("off"), Some("true"), Some("1.5"), Some("50/s")];
+        assert_eq!(texts[..4], expected);
+        assert_eq!(texts[4..], [None, None, None]);
     }
 
     #[test]

@@ -89,7 +89,7 @@ pub use phase::Phase;
 pub use step::{Act, Healed, Links, Process, Step};
 
 use crate::units;
-use crate::yaml::{self, Fields, Node, Problems, Value};
+use crate::yaml::{self, Expect, Fields, Node, Problems, Value};
 
 /// A value and the line where the file has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -175,7 +175,7 @@ pub fn title(file: &Arc<str>, text: &str) -> Result<(String, Option<String>), Di
     let text_of = |wanted: &str| match &root.value {
         Value::Map(entries) => entries
             .iter()
-            .find(|(key, _)| key.name == wanted)
+            .find(|(key, _)| key.text == wanted)
             .and_then(|(_, node)| Some(node.text()?.trim().to_owned())),
         _ => None,
     };
@@ -213,13 +213,13 @@ fn read_root(file: Arc<str>, root: &Node, problems: &mut Problems) -> Option<Sce
     let mut fields = root.fields("the scenario", problems)?;
     if let Value::Map(entries) = &root.value
         && let Some((key, _)) = entries.first()
-        && key.name != FIRST_KEY
+        && key.text != FIRST_KEY
     {
         problems.add(
             key.line,
             format!(
                 "a scenario file begins with `{FIRST_KEY}:`, not with `{}:`",
-                key.name
+                key.text
             ),
             format!("begin it with `{FIRST_KEY}: NAME`"),
         );
@@ -323,7 +323,7 @@ fn entries<'a>(
         .map(|node| node.expect_map(key, problems))
         .unwrap_or_default()
         .iter()
-        .map(|(key, node)| (key.name.clone(), node))
+        .map(|(key, node)| (key.text.clone(), node))
         .collect()
 }
 
@@ -376,10 +376,10 @@ fn read_invariants(node: Option<&Node>, problems: &mut Problems) -> Vec<Invarian
 }
 
 fn read_invariant(node: &Node, problems: &mut Problems) -> Option<Invariant> {
-    let (name, parameters) = match &node.value {
-        Value::Scalar(name) => (name.as_str(), None),
-        Value::Map(entries) if entries.len() == 1 => {
-            (entries[0].0.name.as_str(), Some(&entries[0].1))
+    let (name, parameters) = match (&node.value, node.text()) {
+        (_, Some(name)) => (name, None),
+        (Value::Map(entries), _) if entries.len() == 1 => {
+            (entries[0].0.text.as_str(), Some(&entries[0].1))
         }
         _ => {
             let help = "write `- no-failed-request` or `- recovers: {within: 5s}`";

@@ -1,124 +1,13 @@
-//! YAML as a tree in which every node knows its line, and a reader of it that reports every
-//! mistake at once, each with the nearest thing that would have been right.
-//!
-//! A tree rather than derived structs, because a derived reader stops at the first mistake and
-//! loses the lines wherever a value has a short form.
+//! Reads a scenario's YAML tree and reports every mistake at once, each with what would have been
+//! right. Deliberately not the parser: that is [`squall_cluster::yaml`].
 
-use std::fmt;
 use std::sync::Arc;
 
-use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_saphyr::Spanned;
+use squall_cluster::yaml::Key;
+pub(crate) use squall_cluster::yaml::{Node, Value, nearest, parse};
 use squall_host::{Diagnostic, Diagnostics, Origin};
 
 use crate::units::BadQuantity;
-
-/// A value and its line.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Node {
-    pub(crate) line: u32,
-    pub(crate) value: Value,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Value {
-    Null,
-    Scalar(String),
-    List(Vec<Node>),
-    Map(Vec<(Key, Node)>),
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Key {
-    pub(crate) line: u32,
-    pub(crate) name: String,
-}
-
-/// Reads a document. The error has the parser's place and words.
-pub(crate) fn parse(file: &Arc<str>, text: &str) -> Result<Node, Diagnostics> {
-    let options = serde_saphyr::options! { strict_booleans: true, with_snippet: false };
-    match serde_saphyr::from_str_with_options::<Spanned<Value>>(text, options) {
-        Ok(document) => Ok(document.into()),
-        Err(error) => {
-            let line = error.location().map_or(0, |location| line(location.line()));
-            let message = format!("not YAML that can be read: {}", error.without_snippet());
-            Err(Diagnostic::at(Origin::new(file.clone(), line), message).into())
-        }
-    }
-}
-
-fn line(line: u64) -> u32 {
-    u32::try_from(line).unwrap_or(u32::MAX)
-}
-
-impl From<Spanned<Value>> for Node {
-    fn from(spanned: Spanned<Value>) -> Self {
-        Self {
-            line: line(spanned.referenced.line()),
-            value: spanned.value,
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Value {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ValueVisitor)
-    }
-}
-
-struct ValueVisitor;
-
-impl<'de> Visitor<'de> for ValueVisitor {
-    type Value = Value;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a scalar, a list or a map")
-    }
-
-    fn visit_unit<E: de::Error>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_bool<E: de::Error>(self, value: bool) -> Result<Value, E> {
-        Ok(Value::Scalar(value.to_string()))
-    }
-
-    fn visit_i64<E: de::Error>(self, value: i64) -> Result<Value, E> {
-        Ok(Value::Scalar(value.to_string()))
-    }
-
-    fn visit_u64<E: de::Error>(self, value: u64) -> Result<Value, E> {
-        Ok(Value::Scalar(value.to_string()))
-    }
-
-    fn visit_f64<E: de::Error>(self, value: f64) -> Result<Value, E> {
-        Ok(Value::Scalar(value.to_string()))
-    }
-
-    fn visit_str<E: de::Error>(self, value: &str) -> Result<Value, E> {
-        Ok(Value::Scalar(value.to_owned()))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
-        let mut list = Vec::new();
-        while let Some(node) = seq.next_element::<Spanned<Value>>()? {
-            list.push(node.into());
-        }
-        Ok(Value::List(list))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
-        let mut entries = Vec::new();
-        while let Some(key) = map.next_key::<Spanned<String>>()? {
-            let key = Key {
-                line: line(key.referenced.line()),
-                name: key.value,
-            };
-            entries.push((key, map.next_value::<Spanned<Value>>()?.into()));
-        }
-        Ok(Value::Map(entries))
-    }
-}
 
 /// The mistakes found so far in one file.
 pub(crate) struct Problems {
@@ -176,29 +65,38 @@ impl Problems {
     }
 }
 
-impl Node {
-    pub(crate) fn text(&self) -> Option<&str> {
-        match &self.value {
-            Value::Scalar(text) => Some(text),
-            _ => None,
-        }
-    }
-
+/// What a reader expects of a node, with a note for what it finds instead.
+pub(crate) trait Expect {
     /// The text of a scalar, or a note that `what` must be one.
-    pub(crate) fn expect_text(&self, what: &str, problems: &mut Problems) -> Option<&str> {
+    fn expect_text(&self, what: &str, problems: &mut Problems) -> Option<&str>;
+
+    /// One scalar or a list of scalars; each with its line.
+    fn expect_texts(&self, what: &str, problems: &mut Problems) -> Vec<(u32, String)>;
+
+    /// The elements of a list, or a note that `what` must be one.
+    fn expect_list(&self, what: &str, problems: &mut Problems) -> &[Node];
+
+    /// The entries of a map, or a note that `what` must be one.
+    fn expect_map(&self, what: &str, problems: &mut Problems) -> &[(Key, Node)];
+
+    /// A map read by its keys, or a note that `what` must be one.
+    fn fields<'a>(&'a self, what: &'static str, problems: &mut Problems) -> Option<Fields<'a>>;
+}
+
+impl Expect for Node {
+    fn expect_text(&self, what: &str, problems: &mut Problems) -> Option<&str> {
         let text = self.text().filter(|text| !text.trim().is_empty());
         if text.is_none() {
             problems.add(
                 self.line,
-                format!("{what} is {}", self.kind()),
+                format!("{what} is {}", kind(self)),
                 format!("write one value after `{what}:`"),
             );
         }
         text
     }
 
-    /// One scalar or a list of scalars; each with its line.
-    pub(crate) fn expect_texts(&self, what: &str, problems: &mut Problems) -> Vec<(u32, String)> {
+    fn expect_texts(&self, what: &str, problems: &mut Problems) -> Vec<(u32, String)> {
         let nodes = match &self.value {
             Value::List(nodes) if !nodes.is_empty() => nodes.as_slice(),
             _ => std::slice::from_ref(self),
@@ -212,38 +110,31 @@ impl Node {
             .collect()
     }
 
-    /// The elements of a list, or a note that `what` must be one.
-    pub(crate) fn expect_list(&self, what: &str, problems: &mut Problems) -> &[Node] {
+    fn expect_list(&self, what: &str, problems: &mut Problems) -> &[Node] {
         if let Value::List(nodes) = &self.value {
             return nodes;
         }
         problems.add(
             self.line,
-            format!("{what} is {}, not a list", self.kind()),
+            format!("{what} is {}, not a list", kind(self)),
             "write each on a line of its own, after `- `",
         );
         &[]
     }
 
-    /// The entries of a map, or a note that `what` must be one.
-    pub(crate) fn expect_map(&self, what: &str, problems: &mut Problems) -> &[(Key, Node)] {
+    fn expect_map(&self, what: &str, problems: &mut Problems) -> &[(Key, Node)] {
         if let Value::Map(entries) = &self.value {
             return entries;
         }
         problems.add(
             self.line,
-            format!("{what} is {}, not a map", self.kind()),
+            format!("{what} is {}, not a map", kind(self)),
             "write `key: value`, each on a line of its own",
         );
         &[]
     }
 
-    /// A map read by its keys, or a note that `what` must be one.
-    pub(crate) fn fields<'a>(
-        &'a self,
-        what: &'static str,
-        problems: &mut Problems,
-    ) -> Option<Fields<'a>> {
+    fn fields<'a>(&'a self, what: &'static str, problems: &mut Problems) -> Option<Fields<'a>> {
         let entries = match &self.value {
             Value::Map(entries) => entries.as_slice(),
             _ => {
@@ -258,15 +149,15 @@ impl Node {
             known: Vec::new(),
         })
     }
+}
 
-    fn kind(&self) -> &'static str {
-        match &self.value {
-            Value::Null => "empty",
-            Value::Scalar(text) if text.trim().is_empty() => "empty",
-            Value::Scalar(_) => "a single value",
-            Value::List(_) => "a list",
-            Value::Map(_) => "a map",
-        }
+fn kind(node: &Node) -> &'static str {
+    match &node.value {
+        Value::Null => "empty",
+        Value::List(_) => "a list",
+        Value::Map(_) => "a map",
+        _ if node.text().is_some_and(|text| text.trim().is_empty()) => "empty",
+        _ => "a single value",
     }
 }
 
@@ -283,7 +174,7 @@ impl<'a> Fields<'a> {
     /// The value of a key, once.
     pub(crate) fn take(&mut self, key: &'static str) -> Option<&'a Node> {
         self.known.push(key);
-        let at = self.left.iter().position(|(k, _)| k.name == key)?;
+        let at = self.left.iter().position(|(k, _)| k.text == key)?;
         Some(&self.left.remove(at).1)
     }
 
@@ -307,21 +198,12 @@ impl<'a> Fields<'a> {
         for (key, _) in self.left {
             problems.add(
                 key.line,
-                format!("unknown key `{}` in {}", key.name, self.what),
-                suggestion(&key.name, &self.known),
+                format!("unknown key `{}` in {}", key.text, self.what),
+                suggestion(&key.text, &self.known),
             );
         }
         unknown
     }
-}
-
-/// The known name that a wrong one is most likely meant for.
-pub(crate) fn nearest<'k>(wrong: &str, known: &'k [impl AsRef<str>]) -> Option<&'k str> {
-    let (distance, name) = known
-        .iter()
-        .map(|name| (strsim::osa_distance(wrong, name.as_ref()), name.as_ref()))
-        .min()?;
-    (distance <= 1 + name.len() / 4).then_some(name)
 }
 
 /// "did you mean …?" when something known is near, else all that is known.
@@ -337,54 +219,6 @@ pub(crate) fn suggestion(wrong: &str, known: &[impl AsRef<str>]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const FILE: &str = "x.yaml";
-
-    fn read(text: &str) -> Result<Node, Diagnostics> {
-        parse(&FILE.into(), text)
-    }
-
-    #[test]
-    fn every_node_knows_its_line() {
-        let root = read("a: 1\nb:\n  - off\n  - c: 50/s\n    d: >\n      long\n").unwrap();
-        let Value::Map(entries) = &root.value else {
-            panic!("{root:?}")
-        };
-        let (key, list) = &entries[1];
-        assert_eq!((key.name.as_str(), key.line, list.line), ("b", 2, 3));
-        let Value::List(nodes) = &list.value else {
-            panic!("{list:?}")
-        };
-        assert_eq!((nodes[0].text(), nodes[0].line), (Some("off"), 3));
-        let Value::Map(inner) = &nodes[1].value else {
-            panic!("{nodes:?}")
-        };
-        assert_eq!((inner[0].0.line, inner[0].1.text()), (4, Some("50/s")));
-        assert_eq!((inner[1].0.line, inner[1].1.text()), (5, Some("long\n")));
-    }
-
-    #[test]
-    fn anchors_and_merge_keys_work() {
-        let root = read("x: &x {a: 1}\ny:\n  <<: *x\n  b: 2\n").unwrap();
-        let Value::Map(entries) = &root.value else {
-            panic!("{root:?}")
-        };
-        let Value::Map(merged) = &entries[1].1.value else {
-            panic!("{root:?}")
-        };
-        let mut names: Vec<&str> = merged.iter().map(|(key, _)| key.name.as_str()).collect();
-        names.sort_unstable();
-        assert_eq!(names, ["a", "b"]);
-    }
-
-    #[test]
-    fn broken_yaml_names_its_line() {
-        for (text, at) in [("a: 1\nb: [1,\n", 2..=3), ("a: 1\na: 2\n", 2..=2)] {
-            let error = read(text).unwrap_err();
-            let origin = error.0[0].origin.clone().unwrap();
-            assert!(at.contains(&origin.line), "{error}");
-        }
-    }
 
     #[test]
     fn a_misspelt_key_is_told_from_a_foreign_one() {

@@ -200,10 +200,10 @@ fn every_mistake_has_its_line_and_its_help() {
             "- a\n".to_owned(),
             &["1: the scenario is a list, not a map"],
         ),
-        ("scenario: [x\n".to_owned(), &["not YAML"]),
+        ("scenario: [x\n".to_owned(), &["not good YAML"]),
         (
             "scenario: x\nscenario: y\n".to_owned(),
-            &["2: not YAML that can be read: "],
+            &["2: not good YAML: "],
         ),
         (
             with("phases:\n  - {phase: p, for: 10s}\ncleints: []\n"),

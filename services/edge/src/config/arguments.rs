@@ -44,7 +44,7 @@ pub(crate) fn read(launch: &Launch) -> Result<(Config, Facts, Arguments), Diagno
         other => other?,
     };
     for (at, text) in arguments.globals.iter().enumerate() {
-        let name = format!("-g (argument {})", at + 1);
+        let name = format!("argument {} of -g", at + 1);
         tree.extend(syntax::parse(&name.into(), &terminated(text))?);
     }
     let (config, facts) = build::build(&tree, &path)?;

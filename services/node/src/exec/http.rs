@@ -83,7 +83,26 @@ fn fetch(kind: Kind) -> Fetch {
     }
 }
 
-fn set_url(fetch: &mut Fetch, seen: &mut bool, text: &str) -> Result<(), String> {
+fn header(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text
+        .split_once(':')
+        .ok_or_else(|| format!("`{text}` is no header"))?;
+    Ok((key.trim().to_owned(), value.trim().to_owned()))
+}
+
+/// The command with the one URL among its operands.
+fn with_url(mut fetch: Fetch, operands: &[&str], name: &str) -> Result<Fetch, String> {
+    let (first, more) = operands
+        .split_first()
+        .ok_or_else(|| format!("{name} without a URL"))?;
+    fetch.url = url(first)?;
+    match more.first() {
+        None => Ok(fetch),
+        Some(text) => Err(format!("`{text}`: one URL with a host is wanted")),
+    }
+}
+
+fn url(text: &str) -> Result<Uri, String> {
     let full = match text.contains("://") {
         true => text.to_owned(),
         false => format!("http://{text}"),
@@ -92,21 +111,20 @@ fn set_url(fetch: &mut Fetch, seen: &mut bool, text: &str) -> Result<(), String>
     if url.scheme_str() != Some("http") {
         return Err(format!("`{text}`: only http is known here"));
     }
-    if url.host().is_none_or(str::is_empty) || std::mem::replace(seen, true) {
-        return Err(format!("`{text}`: one URL with a host is wanted"));
+    match url.host() {
+        None | Some("") => Err(format!("`{text}`: one URL with a host is wanted")),
+        Some(_) => Ok(url),
     }
-    fetch.url = url;
-    Ok(())
 }
 
-/// Options one by one, with the letters of `-fsS` taken apart: calls `option` with the name and a
-/// way to get its value.
+/// Options one by one, with the letters of `-fsS` taken apart: calls `each` with the name and a
+/// way to get its value. What is left are the operands.
 fn options<'a>(
     args: &[&'a str],
     valued: &str,
     mut each: impl FnMut(&'a str, &mut dyn FnMut() -> Result<&'a str, String>) -> Result<(), String>,
-    mut operand: impl FnMut(&'a str) -> Result<(), String>,
-) -> Result<(), String> {
+) -> Result<Vec<&'a str>, String> {
+    let mut operands = Vec::new();
     let mut index = 0;
     while let Some(&arg) = args.get(index) {
         index += 1;
@@ -135,10 +153,10 @@ fn options<'a>(
                 at = end;
             }
         } else {
-            operand(arg)?;
+            operands.push(arg);
         }
     }
-    Ok(())
+    Ok(operands)
 }
 
 fn next<'a>(args: &[&'a str], index: &mut usize, name: &str) -> Result<&'a str, String> {
@@ -152,132 +170,96 @@ fn next<'a>(args: &[&'a str], index: &mut usize, name: &str) -> Result<&'a str, 
 /// curl's arguments.
 pub(super) fn curl(args: &[&str]) -> Result<Fetch, String> {
     let mut fetch = fetch(Kind::Curl);
-    let (mut seen, mut urls) = (false, Vec::new());
-    options(
-        args,
-        "XHdomwA",
-        |name, value| {
-            match name {
-                "f" | "--fail" | "--fail-with-body" => fetch.fail = true,
-                "L" | "--location" => fetch.follow = true,
-                "I" | "--head" => fetch.method = Method::HEAD,
-                "X" | "--request" => {
-                    let text = value()?;
-                    fetch.method = text.parse().map_err(|_| format!("`{text}` is no method"))?;
-                }
-                "H" | "--header" => {
-                    let text = value()?;
-                    let (key, value) = text
-                        .split_once(':')
-                        .ok_or_else(|| format!("`{text}` is no header"))?;
-                    fetch.headers.push((key.trim().into(), value.trim().into()));
-                }
-                "d" | "--data" | "--data-raw" => {
-                    fetch.body = value()?.to_owned();
-                    if fetch.method == Method::GET {
-                        fetch.method = Method::POST;
-                    }
-                }
-                "o" | "--output" => fetch.print = matches!(value()?, "-" | "/dev/stdout"),
-                "w" | "--write-out" => fetch.write_out = value()?.to_owned(),
-                "m" | "--max-time" => fetch.timeout = seconds(value()?)?,
-                "--connect-timeout" => fetch.connect_timeout = seconds(value()?)?,
-                "A" | "--user-agent" => {
-                    fetch.headers.push(("user-agent".into(), value()?.into()));
-                }
-                "s"
-                | "S"
-                | "k"
-                | "v"
-                | "g"
-                | "4"
-                | "q"
-                | "N"
-                | "--silent"
-                | "--show-error"
-                | "--insecure"
-                | "--verbose"
-                | "--globoff"
-                | "--ipv4"
-                | "--no-buffer"
-                | "--http1.1"
-                | "--compressed"
-                | "--no-progress-meter" => {}
-                _ => return Err(format!("curl: no option {name} here")),
+    let operands = options(args, "XHdomwA", |name, value| {
+        match name {
+            "f" | "--fail" | "--fail-with-body" => fetch.fail = true,
+            "L" | "--location" => fetch.follow = true,
+            "I" | "--head" => fetch.method = Method::HEAD,
+            "X" | "--request" => {
+                let text = value()?;
+                fetch.method = text.parse().map_err(|_| format!("`{text}` is no method"))?;
             }
-            Ok(())
-        },
-        |url| {
-            urls.push(url);
-            Ok(())
-        },
-    )?;
-    for url in urls {
-        set_url(&mut fetch, &mut seen, url)?;
-    }
-    match seen {
-        true => Ok(fetch),
-        false => Err("curl without a URL".to_owned()),
-    }
+            "H" | "--header" => {
+                let text = value()?;
+                fetch.headers.push(header(text)?);
+            }
+            "d" | "--data" | "--data-raw" => {
+                fetch.body = value()?.to_owned();
+                if fetch.method == Method::GET {
+                    fetch.method = Method::POST;
+                }
+            }
+            "o" | "--output" => fetch.print = matches!(value()?, "-" | "/dev/stdout"),
+            "w" | "--write-out" => fetch.write_out = value()?.to_owned(),
+            "m" | "--max-time" => fetch.timeout = seconds(value()?)?,
+            "--connect-timeout" => fetch.connect_timeout = seconds(value()?)?,
+            "A" | "--user-agent" => {
+                fetch.headers.push(("user-agent".into(), value()?.into()));
+            }
+            "s"
+            | "S"
+            | "k"
+            | "v"
+            | "g"
+            | "4"
+            | "q"
+            | "N"
+            | "--silent"
+            | "--show-error"
+            | "--insecure"
+            | "--verbose"
+            | "--globoff"
+            | "--ipv4"
+            | "--no-buffer"
+            | "--http1.1"
+            | "--compressed"
+            | "--no-progress-meter" => {}
+            _ => return Err(format!("curl: no option {name} here")),
+        }
+        Ok(())
+    })?;
+    with_url(fetch, &operands, "curl")
 }
 
 /// wget's arguments, GNU's and busybox's.
 pub(super) fn wget(args: &[&str]) -> Result<Fetch, String> {
     let mut fetch = fetch(Kind::Wget);
-    let (mut seen, mut urls) = (false, Vec::new());
     fetch.print = false;
-    options(
-        args,
-        "OTtUYe",
-        |name, value| {
-            match name {
-                "O" | "--output-document" => fetch.print = matches!(value()?, "-" | "/dev/stdout"),
-                "--spider" => fetch.method = Method::HEAD,
-                "T" | "--timeout" => {
-                    fetch.timeout = seconds(value()?)?;
-                    fetch.connect_timeout = fetch.timeout;
-                }
-                "t" | "--tries" | "U" | "--user-agent" | "Y" => drop(value()?),
-                "--header" => {
-                    let text = value()?;
-                    let (key, value) = text
-                        .split_once(':')
-                        .ok_or_else(|| format!("`{text}` is no header"))?;
-                    fetch.headers.push((key.trim().into(), value.trim().into()));
-                }
-                "--post-data" => {
-                    fetch.body = value()?.to_owned();
-                    fetch.method = Method::POST;
-                }
-                "q"
-                | "S"
-                | "n"
-                | "v"
-                | "c"
-                | "4"
-                | "--quiet"
-                | "--no-verbose"
-                | "--server-response"
-                | "--no-check-certificate"
-                | "--no-cache"
-                | "--verbose"
-                | "--inet4-only" => {}
-                _ => return Err(format!("wget: no option {name} here")),
+    let operands = options(args, "OTtUYe", |name, value| {
+        match name {
+            "O" | "--output-document" => fetch.print = matches!(value()?, "-" | "/dev/stdout"),
+            "--spider" => fetch.method = Method::HEAD,
+            "T" | "--timeout" => {
+                fetch.timeout = seconds(value()?)?;
+                fetch.connect_timeout = fetch.timeout;
             }
-            Ok(())
-        },
-        |url| {
-            urls.push(url);
-            Ok(())
-        },
-    )?;
-    for url in urls {
-        set_url(&mut fetch, &mut seen, url)?;
-    }
-    match seen {
-        true => Ok(fetch),
-        false => Err("wget without a URL".to_owned()),
-    }
+            "t" | "--tries" | "U" | "--user-agent" | "Y" => drop(value()?),
+            "--header" => {
+                let text = value()?;
+                fetch.headers.push(header(text)?);
+            }
+            "--post-data" => {
+                fetch.body = value()?.to_owned();
+                fetch.method = Method::POST;
+            }
+            "q"
+            | "S"
+            | "n"
+            | "v"
+            | "c"
+            | "4"
+            | "--quiet"
+            | "--no-verbose"
+            | "--server-response"
+            | "--no-check-certificate"
+            | "--no-cache"
+            | "--verbose"
+            | "--inet4-only" => {}
+            _ => return Err(format!("wget: no option {name} here")),
+        }
+        Ok(())
+    })?;
+    with_url(fetch, &operands, "wget")
 }
 
 impl Fetch {

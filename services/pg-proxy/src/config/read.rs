@@ -9,7 +9,8 @@ use squall_host::diagnostic::{Diagnostic, Diagnostics, Origin};
 use squall_host::launch::Facts;
 
 use super::global::{self, Global};
-use super::proxy::{Lines, Mode, ProxyConfig, Section};
+use super::lines::Lines;
+use super::proxy::{Mode, ProxyConfig, Section};
 use super::resolvers::ResolversConfig;
 use super::server::{InitAddr, sound_name};
 use super::value::Place;

@@ -13,7 +13,7 @@ use squall_host::{Diagnostic, Origin};
 use super::interpolate::interpolate;
 use super::model::Located;
 use super::values;
-use crate::yaml::{Node, Value};
+use crate::yaml::{Node, Value, nearest};
 
 /// What all cursors into one file share.
 pub(crate) struct Reader<'a> {
@@ -155,11 +155,12 @@ impl<'r> Cursor<'r> {
     pub(crate) fn text(&self) -> Option<String> {
         match &self.node.value {
             Value::Text(text) => self.replaced(text),
-            Value::Number(text) => Some(text.clone()),
-            Value::Bool(value) => Some(value.to_string()),
             _ => {
-                self.expected("a string");
-                None
+                let text = self.node.text().map(str::to_owned);
+                if text.is_none() {
+                    self.expected("a string");
+                }
+                text
             }
         }
     }
@@ -392,49 +393,5 @@ impl<'r> Fields<'r> {
                 None => complaint,
             });
         }
-    }
-}
-
-/// The known word that one or two slips of the finger away.
-fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
-    const SLIPS_MAX: usize = 2;
-    known
-        .iter()
-        .map(|candidate| (distance(word, candidate), *candidate))
-        .filter(|&(slips, candidate)| slips <= SLIPS_MAX && slips < candidate.len() / 2 + 1)
-        .min()
-        .map(|(_, candidate)| candidate)
-}
-
-/// Levenshtein's distance in bytes.
-fn distance(a: &str, b: &str) -> usize {
-    const LENGTH_MAX: usize = 64;
-    if a.len() > LENGTH_MAX || b.len() > LENGTH_MAX {
-        return usize::MAX;
-    }
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.bytes().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.bytes().enumerate() {
-            let substitute = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = substitute.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_slip_of_the_finger_finds_its_word() {
-        let known = ["image", "ports", "environment"];
-        assert_eq!(nearest("imgae", &known), Some("image"));
-        assert_eq!(nearest("port", &known), Some("ports"));
-        assert_eq!(nearest("enviroment", &known), Some("environment"));
-        assert_eq!(nearest("foo", &known), None);
     }
 }

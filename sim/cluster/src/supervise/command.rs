@@ -25,7 +25,7 @@ impl Compose {
     /// network gone and its names with it. A target without a running container is an error.
     pub async fn kill(&self, target: &str) -> Result<(), Error> {
         let nodes = self.running(target)?;
-        join_all(nodes.into_iter().map(|node| self.inner.kill(node, true)))
+        join_all(nodes.into_iter().map(|node| self.inner.kill(node)))
             .await
             .into_iter()
             .collect()
@@ -190,12 +190,9 @@ impl Inner {
         member.is_up()
     }
 
-    async fn kill(&self, node: NodeId, tell: bool) -> Result<(), Error> {
+    async fn kill(&self, node: NodeId) -> Result<(), Error> {
         if !self.take_in_hand(node) {
             return Ok(());
-        }
-        if tell {
-            self.tell(node, "docker kill: SIGKILL");
         }
         self.machine.signal(node, Signal::Kill);
         self.until_down(node, KILL_TIMEOUT).await
@@ -215,7 +212,7 @@ impl Inner {
             (service.stop_grace, service.stop_at_once, paused)
         };
         if at_once {
-            return self.kill(node, true).await;
+            return self.kill(node).await;
         }
         self.tell(node, "docker stop: SIGTERM");
         self.machine.signal(node, Signal::Terminate);
@@ -227,7 +224,7 @@ impl Inner {
             return Ok(());
         }
         self.tell(node, "docker stop: the grace period is over, SIGKILL");
-        self.kill(node, false).await
+        self.kill(node).await
     }
 
     async fn start_by_hand(self: &Arc<Self>, node: NodeId) -> Result<(), Error> {

@@ -6,7 +6,7 @@ use http::{HeaderName, HeaderValue, Method};
 
 use super::{Located, duration_or};
 use crate::units;
-use crate::yaml::{Fields, Node, Problems, Value};
+use crate::yaml::{Expect, Fields, Node, Problems, Value};
 
 /// A client.
 #[derive(Clone, Debug, PartialEq)]
@@ -244,21 +244,21 @@ fn read_headers(node: Option<&Node>, problems: &mut Problems) -> Vec<(HeaderName
     let mut headers = Vec::new();
     let entries = node.map(|node| node.expect_map("headers", problems));
     for (key, node) in entries.unwrap_or_default() {
-        let name = HeaderName::try_from(&key.name);
+        let name = HeaderName::try_from(&key.text);
         let value = node
-            .expect_text(&key.name, problems)
+            .expect_text(&key.text, problems)
             .map(HeaderValue::try_from);
         match (name, value) {
             (Ok(name), Some(Ok(value))) => headers.push((name, value)),
             (_, None) => {}
             (Err(_), _) => problems.add(
                 key.line,
-                format!("`{}` is no name of a header", key.name),
+                format!("`{}` is no name of a header", key.text),
                 "use letters, digits and `-`",
             ),
             (_, Some(Err(_))) => problems.add(
                 node.line,
-                format!("the value of `{}` cannot be sent", key.name),
+                format!("the value of `{}` cannot be sent", key.text),
                 "a header's value is one line of visible characters",
             ),
         }

@@ -2,7 +2,7 @@
 
 use super::Located;
 use crate::units::{Comparison, Kind};
-use crate::yaml::{Node, Problems, Value};
+use crate::yaml::{Expect, Node, Problems, Value};
 
 /// One expectation.
 #[derive(Clone, Debug, PartialEq)]
@@ -75,8 +75,8 @@ pub(super) fn read_all(node: &Node, problems: &mut Problems) -> Vec<Expectation>
         match &node.value {
             Value::Map(entries) => {
                 for (key, node) in entries {
-                    let share = comparison(node, &key.name, Kind::Share, problems);
-                    let name = key.name.clone();
+                    let share = comparison(node, &key.text, Kind::Share, problems);
+                    let name = key.text.clone();
                     add(
                         key.line,
                         share.map(|share| Quantity::StatusShare(name, share)),
@@ -92,11 +92,11 @@ pub(super) fn read_all(node: &Node, problems: &mut Problems) -> Vec<Expectation>
     ] {
         let entries = fields.take(key).map(|node| node.expect_map(key, problems));
         for (name, node) in entries.unwrap_or_default() {
-            let share = comparison(node, &name.name, Kind::Share, problems);
+            let share = comparison(node, &name.text, Kind::Share, problems);
             let line = name.line;
             let name = Located {
                 line,
-                value: name.name.clone(),
+                value: name.text.clone(),
             };
             add(
                 line,

@@ -2,7 +2,7 @@
 
 use super::client::{Client, Pace, closed};
 use crate::units;
-use crate::yaml::{self, Node, Problems, Value};
+use crate::yaml::{self, Expect, Node, Problems, Value};
 
 /// A change of a client's pace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,13 +25,13 @@ pub(super) fn read(
         Value::Map(entries) => entries
             .iter()
             .filter_map(|(key, node)| {
-                if !clients.iter().any(|client| client.name.value == key.name) {
+                if !clients.iter().any(|client| client.name.value == key.text) {
                     let names: Vec<&str> = clients.iter().map(|c| c.name.value.as_str()).collect();
-                    let help = yaml::suggestion(&key.name, &names);
-                    problems.add(key.line, format!("no client `{}`", key.name), help);
+                    let help = yaml::suggestion(&key.text, &names);
+                    problems.add(key.line, format!("no client `{}`", key.text), help);
                     return None;
                 }
-                Some((key.name.clone(), read_one(node, problems)?))
+                Some((key.text.clone(), read_one(node, problems)?))
             })
             .collect(),
         _ => match read_one(node, problems) {

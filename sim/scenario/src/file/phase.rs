@@ -7,7 +7,7 @@ use super::expect::{self, Expectation};
 use super::load::{self, Load};
 use super::step::{self, Step};
 use super::{Located, duration_of};
-use crate::yaml::{Node, Problems};
+use crate::yaml::{Expect, Node, Problems};
 
 /// One phase.
 #[derive(Clone, Debug, PartialEq)]

@@ -9,7 +9,7 @@ use super::client::Client;
 use super::load::{self, Load};
 use super::{Located, duration};
 use crate::units;
-use crate::yaml::{self, Fields, Node, Problems, Value};
+use crate::yaml::{self, Expect, Fields, Node, Problems, Value};
 
 /// One step.
 #[derive(Clone, Debug, PartialEq)]
@@ -369,7 +369,7 @@ fn read_scale(node: &Node, problems: &mut Problems) -> Option<Act> {
         problems.add(count.line, message, "write `scale: {backend: 3}`");
         return None;
     };
-    let value = key.name.clone();
+    let value = key.text.clone();
     Some(Act::Scale(
         Located {
             line: key.line,

@@ -298,14 +298,8 @@ impl Translator<'_> {
             "ORDER BY or LIMIT in UPDATE",
         )?;
         let (table, alias) = self.changed_table(&update.table)?;
-        self.scopes.push(Scope {
-            items: vec![ScopeItem {
-                alias: alias.clone(),
-                columns: item_columns(&table),
-                merged: Vec::new(),
-                bare: false,
-            }],
-        });
+        self.scopes
+            .push(Scope::of(&alias, item_columns(&table), false));
         let from = match &update.from {
             None => String::new(),
             Some(
@@ -356,14 +350,8 @@ impl Translator<'_> {
             return Err(PgError::unsupported("DELETE from several tables"));
         };
         let (table, alias) = self.changed_table(target)?;
-        self.scopes.push(Scope {
-            items: vec![ScopeItem {
-                alias: alias.clone(),
-                columns: item_columns(&table),
-                merged: Vec::new(),
-                bare: false,
-            }],
-        });
+        self.scopes
+            .push(Scope::of(&alias, item_columns(&table), false));
         let using = match &delete.using {
             None => String::new(),
             Some(tables) => self.from(tables)?.replacen(" FROM ", ", ", 1),
@@ -411,14 +399,8 @@ impl Translator<'_> {
         let Some(items) = items else {
             return Ok(Vec::new());
         };
-        self.scopes.push(Scope {
-            items: vec![ScopeItem {
-                alias: alias.to_owned(),
-                columns: item_columns(table),
-                merged: Vec::new(),
-                bare: true,
-            }],
-        });
+        self.scopes
+            .push(Scope::of(alias, item_columns(table), true));
         let outputs = self.projection(items);
         self.scopes.pop();
         let outputs = outputs?;

@@ -118,6 +118,20 @@ struct Scope {
     items: Vec<ScopeItem>,
 }
 
+impl Scope {
+    /// One table alone.
+    fn of(alias: &str, columns: Vec<ScopeColumn>, bare: bool) -> Self {
+        Self {
+            items: vec![ScopeItem {
+                alias: alias.to_owned(),
+                columns,
+                merged: Vec::new(),
+                bare,
+            }],
+        }
+    }
+}
+
 /// A common table expression.
 #[derive(Clone, Debug)]
 struct Cte {

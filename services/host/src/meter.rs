@@ -1,4 +1,5 @@
-//! A TCP stream to an upstream that counts, so that timeouts can tell progress from silence.
+//! A TCP stream that counts what goes over it, for statistics and for timeouts that must tell
+//! progress from silence.
 
 use std::io;
 use std::pin::Pin;
@@ -6,39 +7,45 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
-use squall_host::net::TcpStream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::net::TcpStream;
 
 /// What a stream has done so far. Read by the task that drives the stream, so relaxed order does.
 #[derive(Debug, Default)]
-pub(crate) struct Meter {
+pub struct Meter {
     read: AtomicU64,
     written: AtomicU64,
     write_blocked: AtomicBool,
 }
 
 impl Meter {
-    pub(crate) fn read(&self) -> u64 {
+    /// Bytes read so far.
+    pub fn read(&self) -> u64 {
         self.read.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn written(&self) -> u64 {
+    /// Bytes written so far.
+    pub fn written(&self) -> u64 {
         self.written.load(Ordering::Relaxed)
     }
 
     /// Whether the other side does not take what is to be sent.
-    pub(crate) fn is_write_blocked(&self) -> bool {
+    pub fn is_write_blocked(&self) -> bool {
         self.write_blocked.load(Ordering::Relaxed)
     }
 }
 
-pub(crate) struct Metered {
+/// A stream with its [`Meter`].
+#[derive(Debug)]
+pub struct Metered {
     stream: TcpStream,
     meter: Arc<Meter>,
 }
 
 impl Metered {
-    pub(crate) fn new(stream: TcpStream) -> (Self, Arc<Meter>) {
+    /// The stream, and what may be looked at while the stream is in other hands.
+    pub fn new(stream: TcpStream) -> (Self, Arc<Meter>) {
         let meter = Arc::new(Meter::default());
         let metered = Self {
             stream,
