@@ -161,7 +161,8 @@ impl Control {
         self.push(Command::PowerOn(host));
     }
 
-    /// Takes the network cable out: silence.
+    /// Takes the network cable out: silence. A host without a process forgets its connections as
+    /// well, as a container's network namespace goes with it.
     pub fn unplug(&self, host: HostId) {
         self.push(Command::Unplug(host));
     }

@@ -246,6 +246,29 @@ fn a_host_without_an_open_connection_answers_old_ones_with_reset_after_its_retur
 }
 
 #[test]
+fn a_container_that_was_started_again_does_not_know_old_connections() {
+    let error = story(1, async |host, control, server| {
+        let mut stream = connect(&host).await.unwrap();
+        ask(&mut stream).await.unwrap();
+        control.kill(server);
+        sleep(Duration::from_millis(50)).await;
+        control.unplug(server);
+        sleep(Duration::from_millis(50)).await;
+        control.plug(server);
+        control.start(server, |host, shutdown| Box::pin(echo(host, shutdown)));
+        assert_eq!(
+            stream.read(&mut [0; 8]).await.unwrap(),
+            0,
+            "the FIN of before"
+        );
+        stream.write_all(b"x").await.unwrap();
+        sleep(Duration::from_millis(5)).await;
+        stream.write_all(b"x").await.unwrap_err()
+    });
+    assert_eq!(error.raw_os_error(), Some(32), "{error}");
+}
+
+#[test]
 fn a_partition_of_3_s_heals_at_the_next_retransmission() {
     let took = story(1, async |host, control, _| {
         let mut stream = connect(&host).await.unwrap();

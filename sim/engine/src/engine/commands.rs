@@ -83,7 +83,13 @@ impl Engine {
                 host.disk.lose_unsynced();
             }
             Command::PowerOn(id) => self.hosts[id.0 as usize].is_powered = true,
-            Command::Unplug(id) => self.hosts[id.0 as usize].is_plugged = false,
+            Command::Unplug(id) => {
+                let host = &mut self.hosts[id.0 as usize];
+                host.is_plugged = false;
+                if host.process.is_none() {
+                    lock(&host.kernel).wipe();
+                }
+            }
             Command::Plug(id) => self.hosts[id.0 as usize].is_plugged = true,
             Command::Route(id, from, to) => {
                 lock(&self.hosts[id.0 as usize].kernel).set_route(from, to)

@@ -53,6 +53,7 @@ pub(crate) enum State {
 pub(crate) enum Failure {
     Refused,
     Reset,
+    BrokenPipe,
     TimedOut,
     HostUnreachable,
 }
@@ -62,6 +63,7 @@ impl Failure {
         io::Error::from_raw_os_error(match self {
             Self::Refused => libc::ECONNREFUSED,
             Self::Reset => libc::ECONNRESET,
+            Self::BrokenPipe => libc::EPIPE,
             Self::TimedOut => libc::ETIMEDOUT,
             Self::HostUnreachable => libc::EHOSTUNREACH,
         })

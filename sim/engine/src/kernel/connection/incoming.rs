@@ -64,6 +64,8 @@ impl Connection {
             State::SynSent | State::Closed => return,
             // RFC 9293, 3.5.2: only a sequence number in the window counts.
             _ if segment.sequence < self.receive_next => return,
+            // `tcp_reset`: the peer had finished before.
+            State::CloseWait => Failure::BrokenPipe,
             _ => Failure::Reset,
         };
         self.fail(failure, io);
