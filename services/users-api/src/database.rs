@@ -11,6 +11,9 @@ use crate::config::Database;
 
 const QUESTION: &str = "SELECT now(), inet_server_addr()";
 
+/// For saying goodbye; nothing waits for an answer to it.
+const HANG_UP_TIMEOUT: Duration = Duration::from_millis(100);
+
 /// What the database says of itself.
 pub(crate) struct Answer {
     pub(crate) timestamp: String,
@@ -62,14 +65,16 @@ pub(crate) async fn ask(host: &Host, database: &Database) -> Result<Answer, Erro
     let (client, connection) = timeout(database.connect_timeout, connecting)
         .await
         .map_err(|_| Error::ConnectTimeout(database.connect_timeout))??;
+    tokio::pin!(connection);
+    let mut has_ended = false;
     let asking = async {
-        // The connection does the input and output while the client waits; both end together.
-        tokio::pin!(connection);
+        // The connection does the input and output while the client waits.
         let question = client.simple_query(QUESTION);
         tokio::pin!(question);
         tokio::select! {
             answer = &mut question => answer,
             ended = &mut connection => {
+                has_ended = true;
                 ended?;
                 question.await
             }
@@ -79,6 +84,12 @@ pub(crate) async fn ask(host: &Host, database: &Database) -> Result<Answer, Erro
         .await
         .map_err(|_| Error::QueryTimeout(database.query_timeout))?
         .map_err(Error::Database)?;
+    // Without its client the connection says goodbye (Terminate) and ends; a server that does not take
+    // that any more has given its answer.
+    drop(client);
+    if !has_ended {
+        let _ = timeout(HANG_UP_TIMEOUT, connection).await;
+    }
     let row = rows.iter().find_map(|message| match message {
         SimpleQueryMessage::Row(row) => Some((row.get(0)?.to_owned(), row.get(1)?.to_owned())),
         _ => None,
