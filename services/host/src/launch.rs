@@ -131,6 +131,21 @@ type Start = dyn Fn(Host, Shutdown) -> BoxFuture<'static, Result<(), BoxError>> 
 /// Why a service ended; the source chain has the rest.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
+/// An error with all its causes, as one line.
+pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let said = cause.to_string();
+        // Some errors repeat their cause in their own text.
+        if !text.ends_with(&said) {
+            text = format!("{text}: {said}");
+        }
+        source = cause.source();
+    }
+    text
+}
+
 /// What a program's input says, for checks across a whole system before it starts.
 #[derive(Clone, Debug, Default)]
 pub struct Facts {

@@ -1,9 +1,9 @@
 //! `squall-node SERVICE`: runs one service of this workspace on the real machine.
 
-use std::error::Error;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use squall_host::launch::chain;
 use squall_host::{Files, Host, Launch, Shutdown, Trigger};
 use squall_node::Program;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -187,19 +187,4 @@ async fn any(terminate: &mut Signal, interrupt: &mut Signal, quit: &mut Signal) 
         _ = interrupt.recv() => {}
         _ = quit.recv() => {}
     }
-}
-
-/// An error with all that it came from.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        let inner_text = inner.to_string();
-        // Some errors repeat their source in their own text.
-        if !text.ends_with(&inner_text) {
-            text = format!("{text}: {inner_text}");
-        }
-        source = inner.source();
-    }
-    text
 }

@@ -231,23 +231,26 @@ impl Engine {
                 self.trace
                     .packet(self.now_ns, Kind::Deliver, (id.0, &host.name), &packet);
                 lock(&host.kernel).deliver(packet);
-                self.settle(id);
-                if !self.hosts[id.0 as usize].wakers.is_empty() {
-                    self.run_host(id)?;
-                }
+                self.run_if_woken(id)?;
             }
             Happening::Timer(id, timer) => {
                 let host = &self.hosts[id.0 as usize];
                 self.trace
                     .event(self.now_ns, Kind::Timer, (id.0, &host.name), 0, &"");
                 lock(&host.kernel).on_timer(timer);
-                self.settle(id);
-                if !self.hosts[id.0 as usize].wakers.is_empty() {
-                    self.run_host(id)?;
-                }
+                self.run_if_woken(id)?;
             }
         }
         Ok(())
+    }
+
+    /// After something happened to a host's kernel: runs its process if that woke a task.
+    fn run_if_woken(&mut self, id: HostId) -> Result<(), Broken> {
+        self.settle(id);
+        match self.hosts[id.0 as usize].wakers.is_empty() {
+            true => Ok(()),
+            false => self.run_host(id),
+        }
     }
 
     /// Runs a host's process until its runtime parks.

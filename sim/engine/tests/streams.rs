@@ -1,4 +1,8 @@
-//! Whatever the wires do, a stream gives the bytes that went in, in their order, or an error.
+//! Whatever the wires do, a stream gives the bytes that went in, in their order.
+//!
+//! Loss stays below what exhausts `tcp_retries2` by chance, and the server stays: the kernel of a
+//! process that has ended gives up after 8 retries without a word, as Linux does, and a client that
+//! only reads then waits for ever.
 #![allow(clippy::unwrap_used)]
 
 use std::net::IpAddr;
@@ -7,6 +11,9 @@ use std::time::Duration;
 use proptest::prelude::*;
 use squall_engine::{Config, Control, HostSpec, Link, run};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+/// A round trip fails with 0.28 at most, sixteen in a row with one in a thousand million.
+const LOSS_MAX: f64 = 0.15;
 
 #[derive(Clone, Debug)]
 struct Case {
@@ -24,7 +31,7 @@ fn case() -> impl Strategy<Value = Case> {
     let writes = prop::collection::vec((length, 0_u64..40), 1..40);
     (
         any::<u64>(),
-        0.0..0.3,
+        0.0..LOSS_MAX,
         1_u64..20_000,
         0_u64..5_000,
         writes,
@@ -73,7 +80,7 @@ fn there_and_back(case: &Case) -> (Vec<u8>, Vec<u8>) {
                 let (mut reader, mut writer) = tokio::io::split(stream);
                 tokio::io::copy(&mut reader, &mut writer).await?;
                 writer.shutdown().await?;
-                Ok(())
+                std::future::pending().await
             })
         });
         control.start(client, |_, shutdown| {

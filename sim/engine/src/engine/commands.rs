@@ -1,5 +1,7 @@
 //! What the story asks for, carried out between events.
 
+use squall_host::launch::chain;
+
 use super::{Engine, STORY};
 use crate::broken::Broken;
 use crate::control::{Command, Exit, HostId, HostSpec};
@@ -191,19 +193,6 @@ impl Engine {
     fn reset(&mut self, on: HostId, peer: HostId) -> Result<(), Broken> {
         let host = &self.hosts[on.0 as usize];
         lock(&host.kernel).reset_connections(&self.hosts[peer.0 as usize].addresses);
-        self.settle(on);
-        self.run_host(on)
+        self.run_if_woken(on)
     }
-}
-
-/// An error with all its causes.
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
