@@ -89,17 +89,30 @@ fn services_import_the_host_and_never_the_simulator_nor_each_other() {
 #[test]
 fn the_simulator_imports_what_its_layer_may() {
     let allowed: BTreeMap<&str, &[&str]> = BTreeMap::from([
-        ("squall-engine", &["squall-host"] as &[&str]),
+        ("squall-fault", &[] as &[&str]),
+        ("squall-engine", &["squall-fault", "squall-host"]),
         ("squall-cluster", &["squall-host"]),
         ("squall-record", &[]),
         ("squall-check", &["squall-record"]),
         ("squall-report", &["squall-record"]),
         (
+            "squall-explore",
+            &[
+                "squall-host",
+                "squall-fault",
+                "squall-scenario",
+                "squall-record",
+                "squall-check",
+            ],
+        ),
+        (
             "squall-scenario",
             &[
                 "squall-host",
+                "squall-chaos",
                 "squall-cluster",
                 "squall-engine",
+                "squall-fault",
                 "squall-record",
                 "squall-check",
             ],

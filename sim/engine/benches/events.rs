@@ -128,6 +128,7 @@ mod on_squall {
                     name: format!("host{number}"),
                     addresses: vec![address],
                     nameservers: vec![],
+                    ..HostSpec::default()
                 };
                 (control.add_host(spec), SocketAddr::new(address, 80))
             };

@@ -15,14 +15,17 @@ use squall_host::{Host, Shutdown};
 use tokio::sync::oneshot;
 
 use crate::boundary;
-use crate::network::Link;
+use squall_fault::Link;
+use squall_fault::clock::Skew;
+use squall_fault::cpu::{Cpu, Stressor};
+use squall_fault::disk::{Rule, Speed};
 
 /// One host of the world; 0 is the story's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HostId(pub u32);
 
 /// What a host is made with.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct HostSpec {
     /// Its name, in traces and for `gethostname`.
     pub name: String,
@@ -30,6 +33,10 @@ pub struct HostSpec {
     pub addresses: Vec<IpAddr>,
     /// Whom it asks for names, as in `/etc/resolv.conf`.
     pub nameservers: Vec<SocketAddr>,
+    /// Its processor; `None` for one that takes no time.
+    pub cpu: Option<Cpu>,
+    /// Its disk; `None` for one that takes no time.
+    pub disk: Option<Speed>,
 }
 
 /// How a process ended.
@@ -58,7 +65,11 @@ pub(crate) enum Command {
     Unplug(HostId),
     Plug(HostId),
     Route(HostId, SocketAddr, Option<SocketAddr>),
+    Redirect(HostId, u16, Option<u16>),
     SetLink(HostId, HostId, Link),
+    SetStress(HostId, Vec<Stressor>),
+    SetDisk(HostId, Vec<Rule>),
+    SetClock(HostId, Skew),
     Reset(HostId, HostId),
     AwaitExit(HostId, oneshot::Sender<Exit>),
     Ended {
@@ -183,6 +194,28 @@ impl Control {
         self.push(Command::SetLink(from, to, link));
     }
 
+    /// Makes connections that come to `port` of a host from elsewhere lead to another of its ports,
+    /// as iptables' REDIRECT does; `None` ends that. Open connections stay where they are.
+    pub fn redirect(&self, host: HostId, port: u16, to: Option<u16>) {
+        self.push(Command::Redirect(host, port, to));
+    }
+
+    /// Sets all that works beside a host's process.
+    pub fn set_stress(&self, host: HostId, stressors: Vec<Stressor>) {
+        self.push(Command::SetStress(host, stressors));
+    }
+
+    /// Sets all that is wrong with a host's disk; the first rule that concerns an operation and is
+    /// drawn decides.
+    pub fn set_disk(&self, host: HostId, rules: Vec<Rule>) {
+        self.push(Command::SetDisk(host, rules));
+    }
+
+    /// Sets how a host's clock is wrong from now on.
+    pub fn set_clock(&self, host: HostId, skew: Skew) {
+        self.push(Command::SetClock(host, skew));
+    }
+
     /// Resets every TCP connection between two hosts, at both ends.
     pub fn reset_connections(&self, one: HostId, other: HostId) {
         self.push(Command::Reset(one, other));
@@ -226,6 +259,10 @@ impl fmt::Display for Command {
             Self::Route(_, from, Some(to)) => write!(f, "route {from} to {to}"),
             Self::Route(_, from, None) => write!(f, "unroute {from}"),
             Self::SetLink(from, to, link) => write!(f, "link {} > {} {link:?}", from.0, to.0),
+            Self::Redirect(_, port, to) => write!(f, "redirect {port} to {to:?}"),
+            Self::SetStress(_, stressors) => write!(f, "stress {stressors:?}"),
+            Self::SetDisk(_, rules) => write!(f, "disk {rules:?}"),
+            Self::SetClock(_, skew) => write!(f, "clock {skew:?}"),
             Self::Reset(one, other) => write!(f, "reset connections {} - {}", one.0, other.0),
             Self::AwaitExit(..) => write!(f, "await exit"),
             Self::Ended { result: Ok(()), .. } => write!(f, "process ended"),
@@ -253,6 +290,10 @@ impl Command {
             | Self::Unplug(host)
             | Self::Plug(host)
             | Self::Route(host, ..)
+            | Self::Redirect(host, ..)
+            | Self::SetStress(host, _)
+            | Self::SetDisk(host, _)
+            | Self::SetClock(host, _)
             | Self::AwaitExit(host, _)
             | Self::Ended { host, .. } => *host,
             Self::SetLink(..) | Self::Reset(..) | Self::StoryEnded => HostId(0),

@@ -109,8 +109,7 @@ impl Engine {
     pub(crate) fn new(parts: Parts) -> Self {
         let story = HostSpec {
             name: "story".to_owned(),
-            addresses: Vec::new(),
-            nameservers: Vec::new(),
+            ..HostSpec::default()
         };
         parts.progress.add_host(&story.name);
         Self {

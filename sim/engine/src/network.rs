@@ -2,7 +2,9 @@
 //! hosts' business (see `kernel`).
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+
+use squall_fault::Link;
+use squall_fault::link::Loss;
 
 use crate::HostId;
 use crate::random::Random;
@@ -10,31 +12,6 @@ use crate::time::{US, ns};
 
 /// How long a packet takes from a host to itself.
 const LOOPBACK_NS: u64 = 10 * US;
-
-/// How packets travel from one host to another, in this direction.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Link {
-    /// Nothing passes and nobody is told, as with `iptables -j DROP`. ARP passes, as it does there.
-    pub is_cut: bool,
-    /// Each packet is lost with this probability, from 0 to 1, independently.
-    pub loss: f64,
-    /// How long a packet takes.
-    pub latency: Duration,
-    /// It takes up to this much longer, drawn evenly for each packet; the order stays.
-    pub jitter: Duration,
-}
-
-impl Default for Link {
-    /// Two containers on one machine's bridge.
-    fn default() -> Self {
-        Self {
-            is_cut: false,
-            loss: 0.0,
-            latency: Duration::from_micros(100),
-            jitter: Duration::ZERO,
-        }
-    }
-}
 
 pub(crate) struct Network {
     /// Every link that was not set apart.
@@ -89,7 +66,7 @@ impl Network {
             false => self.set_apart.get_mut(&(from, to)),
         };
         let link = set_apart.as_ref().map_or(self.usual, |entry| entry.link);
-        if !is_arp && (link.is_cut || (link.loss > 0.0 && self.random.chance(link.loss))) {
+        if !is_arp && (link.is_cut || (is_lost(&mut self.random, link.loss))) {
             return Fate::Lost;
         }
         let mut at_ns = now_ns + ns(link.latency);
@@ -101,5 +78,13 @@ impl Network {
             entry.last_arrival_ns = at_ns;
         }
         Fate::Arrives { at_ns }
+    }
+}
+
+// SEAM: GilbertElliott and all else that a link has
+fn is_lost(random: &mut Random, loss: Loss) -> bool {
+    match loss {
+        Loss::Random(chance) => chance.probability > 0.0 && random.chance(chance.probability),
+        Loss::GilbertElliott(_) => false,
     }
 }

@@ -15,7 +15,9 @@ use crate::broken::{self, Broken};
 use crate::control::Control;
 use crate::engine::{Engine, Parts, Progress};
 use crate::log::{Capture, Lines, Reader};
-use crate::network::{Link, Network};
+use squall_fault::Link;
+
+use crate::network::Network;
 use crate::time::ns;
 use crate::trace::Trace;
 

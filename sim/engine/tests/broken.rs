@@ -22,6 +22,7 @@ where
             name: "culprit".to_owned(),
             addresses: vec![IpAddr::from([10, 0, 0, 2])],
             nameservers: vec![],
+            ..HostSpec::default()
         };
         let host = control.add_host(spec);
         control.start(host, |_, _| Box::pin(async move { culprit().await }));

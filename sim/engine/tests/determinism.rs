@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
 use squall_engine::{Config, Control, HostSpec, Line, Link, Stream, run};
+use squall_fault::link::Loss;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::sleep;
 
@@ -14,7 +15,7 @@ use tokio::time::sleep;
 /// map, the branch of a select, clocks, ports, loss. What they saw, the hash, and what was logged.
 fn chance(seed: u64) -> (String, u64, Vec<String>) {
     let link = Link {
-        loss: 0.1,
+        loss: Loss::independent(0.1),
         ..Link::default()
     };
     let (sender, lines) = std::sync::mpsc::channel();
@@ -37,6 +38,7 @@ fn chance(seed: u64) -> (String, u64, Vec<String>) {
                 name: format!("host{last}"),
                 addresses,
                 nameservers: vec![],
+                ..HostSpec::default()
             };
             hosts.push(control.add_host(spec));
         }

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use squall_engine::{Config, Control, Exit, HostId, HostSpec, Link, run};
+use squall_fault::link::Loss;
 use squall_host::net::TcpStream;
 use squall_host::{Host, Shutdown};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -19,6 +20,7 @@ fn host(control: &Control, name: &str, last: u8) -> HostId {
         name: name.to_owned(),
         addresses,
         nameservers: Vec::new(),
+        ..HostSpec::default()
     })
 }
 
@@ -333,7 +335,7 @@ fn loss_delays_by_the_retransmission_schedule_and_loses_nothing() {
             CLIENT,
             SERVER_HOST,
             Link {
-                loss: 0.25,
+                loss: Loss::independent(0.25),
                 ..Link::default()
             },
         );
@@ -409,7 +411,7 @@ fn a_large_transfer_survives_loss_in_order() {
         both_ways(
             &control,
             Link {
-                loss: 0.05,
+                loss: Loss::independent(0.05),
                 ..Link::default()
             },
         );

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use squall_engine::{Config, Control, HostSpec, Link, run};
+use squall_fault::link::Loss;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// A round trip fails with 0.28 at most, sixteen in a row with one in a thousand million.
@@ -53,9 +54,10 @@ fn case() -> impl Strategy<Value = Case> {
 fn there_and_back(case: &Case) -> (Vec<u8>, Vec<u8>) {
     let link = Link {
         is_cut: false,
-        loss: case.loss,
+        loss: Loss::independent(case.loss),
         latency: Duration::from_micros(case.latency_us),
         jitter: Duration::from_micros(case.jitter_us),
+        ..Link::default()
     };
     let config = Config {
         seed: case.seed,
@@ -70,6 +72,7 @@ fn there_and_back(case: &Case) -> (Vec<u8>, Vec<u8>) {
                 name: format!("host{last}"),
                 addresses,
                 nameservers: vec![],
+                ..HostSpec::default()
             })
         };
         let (server, client) = (add(1), add(2));

@@ -11,6 +11,9 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use squall_cluster::Machine;
 use squall_cluster::machine::NodeId;
+use squall_fault::clock::Skew;
+use squall_fault::cpu::Stressor;
+use squall_fault::{Link, disk, dns, http};
 
 use crate::file::Process;
 
@@ -34,19 +37,22 @@ pub trait World: Machine {
     /// nobody answers, not even with an error; what was not synced to disk is lost. With power
     /// again it has no process until one is started.
     fn set_power(&self, node: NodeId, on: bool);
-}
 
-/// How packets travel from one machine to another.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Link {
-    /// Nothing passes: silence, not an error.
-    pub cut: bool,
-    /// The fraction of packets that is lost, from 0 to 1.
-    pub loss: f64,
-    /// How long a packet takes.
-    pub latency: Duration,
-    /// It takes up to this much longer, drawn evenly for each packet.
-    pub jitter: Duration,
+    /// Sets all that works beside a machine's process.
+    fn set_stress(&self, node: NodeId, stressors: Vec<Stressor>);
+
+    /// Sets all that is wrong with a machine's disk.
+    fn set_disk(&self, node: NodeId, rules: Vec<disk::Rule>);
+
+    /// Sets how a machine's clock is wrong.
+    fn set_clock(&self, node: NodeId, skew: Skew);
+
+    /// Sets all that befalls HTTP messages which come into a machine from now on. Connections that
+    /// are open stay as they are.
+    fn set_http(&self, node: NodeId, rules: Vec<http::Rule>);
+
+    /// Sets all that befalls a machine's questions for names.
+    fn set_dns(&self, node: NodeId, rules: Vec<dns::Rule>);
 }
 
 /// The system under test, as its control plane runs it.

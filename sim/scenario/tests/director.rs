@@ -3,6 +3,7 @@
 
 mod fake;
 
+use squall_fault::link::Loss;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -165,7 +166,14 @@ phases:
         .links
         .iter()
         .map(|(from, to, link)| {
-            format!("{from}-{to} {} {} {:?}", link.cut, link.loss, link.latency)
+            let Loss::Random(loss) = link.loss else {
+                panic!("{link:?}")
+            };
+            let probability = loss.probability;
+            format!(
+                "{from}-{to} {} {probability} {:?}",
+                link.is_cut, link.latency
+            )
         })
         .collect();
     assert_eq!(

@@ -97,6 +97,11 @@ impl Engine {
                 lock(&self.hosts[id.0 as usize].kernel).set_route(from, to)
             }
             Command::SetLink(from, to, link) => self.network.set(from, to, link),
+            // SEAM
+            Command::Redirect(..) => {}
+            Command::SetStress(..) => {}
+            Command::SetDisk(..) => {}
+            Command::SetClock(..) => {}
             Command::Reset(one, other) => {
                 self.reset(one, other)?;
                 self.reset(other, one)?;

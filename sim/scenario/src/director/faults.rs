@@ -12,7 +12,8 @@ use tokio::time::sleep;
 use super::Director;
 use crate::file::{Act, Healed, Links, Load, Located, Pace, Process};
 use crate::timeline::Event;
-use crate::world::Link;
+use squall_fault::Link;
+use squall_fault::link::Loss;
 
 /// How long a machine takes to come up before its container is started; by then the control plane
 /// has heard that the process of before is gone.
@@ -57,13 +58,13 @@ impl<'a> Faults<'a> {
             }
             Act::Partition(links) => {
                 self.tell_network(undo, "partition", links);
-                self.change(links, |link, _| link.cut = !undo);
+                self.change(links, |link, _| link.is_cut = !undo);
                 vec![]
             }
             Act::Loss(links, fraction) => {
                 self.tell_network(undo, &format!("{}% loss", 100.0 * fraction), links);
                 self.change(links, |link, _| {
-                    link.loss = if undo { 0.0 } else { *fraction }
+                    link.loss = Loss::independent(if undo { 0.0 } else { *fraction })
                 });
                 vec![]
             }
@@ -159,7 +160,7 @@ impl<'a> Faults<'a> {
         self.tell("network", what, Kind::Repair);
         for (&(from, to), link) in &mut self.links {
             if matches!(healed, Healed::All | Healed::Partitions) {
-                link.cut = normal.cut;
+                link.is_cut = normal.is_cut;
             }
             if matches!(healed, Healed::All | Healed::Loss) {
                 link.loss = normal.loss;
@@ -185,10 +186,9 @@ impl<'a> Faults<'a> {
     fn normal(&self) -> Link {
         let network = self.director.scenario.network;
         Link {
-            cut: false,
-            loss: 0.0,
             latency: network.latency,
             jitter: network.jitter,
+            ..Link::default()
         }
     }
 

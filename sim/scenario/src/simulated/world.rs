@@ -10,13 +10,16 @@ use squall_cluster::Machine;
 use squall_cluster::dns::{self, Zone};
 use squall_cluster::machine::{Exit, NodeId, NodeSpec, Signal};
 use squall_engine::{Control, HostId, HostSpec};
+use squall_fault::clock::Skew;
+use squall_fault::cpu::Stressor;
+use squall_fault::{Link, disk, dns as names, http};
 use squall_host::{Launch, Loaded};
 use squall_record::Kind;
 use tokio::sync::oneshot;
 
 use crate::journal::Journal;
 use crate::run::Exec;
-use crate::world::{Link, World};
+use crate::world::World;
 
 /// Where Docker's embedded name server is on every container.
 const NAMESERVER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(127, 0, 0, 11)), 53);
@@ -60,6 +63,7 @@ impl SimulatedWorld {
             name: "dns".to_owned(),
             addresses: vec![address],
             nameservers: vec![],
+            ..HostSpec::default()
         };
         let host = control.add_host(spec);
         let served = zone.clone();
@@ -81,6 +85,7 @@ impl SimulatedWorld {
             name: name.to_owned(),
             addresses: vec![address],
             nameservers: vec![NAMESERVER],
+            ..HostSpec::default()
         };
         let host = self.control.add_host(spec);
         self.control.route(host, NAMESERVER, Some(self.nameserver));
@@ -249,12 +254,6 @@ impl World for SimulatedWorld {
     }
 
     fn set_link(&self, from: NodeId, to: NodeId, link: Link) {
-        let link = squall_engine::Link {
-            is_cut: link.cut,
-            loss: link.loss,
-            latency: link.latency,
-            jitter: link.jitter,
-        };
         self.control.set_link(host(from), host(to), link);
     }
 
@@ -269,6 +268,24 @@ impl World for SimulatedWorld {
             false => self.control.power_off(host(node)),
         }
     }
+
+    fn set_stress(&self, node: NodeId, stressors: Vec<Stressor>) {
+        self.control.set_stress(host(node), stressors);
+    }
+
+    fn set_disk(&self, node: NodeId, rules: Vec<disk::Rule>) {
+        self.control.set_disk(host(node), rules);
+    }
+
+    fn set_clock(&self, node: NodeId, skew: Skew) {
+        self.control.set_clock(host(node), skew);
+    }
+
+    // SEAM
+    fn set_http(&self, _node: NodeId, _rules: Vec<http::Rule>) {}
+
+    // SEAM
+    fn set_dns(&self, _node: NodeId, _rules: Vec<names::Rule>) {}
 }
 
 fn host(node: NodeId) -> HostId {

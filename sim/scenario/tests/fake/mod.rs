@@ -11,12 +11,15 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use squall_cluster::Machine;
 use squall_cluster::machine::{Exit, NodeId, NodeSpec, Signal};
+use squall_fault::clock::Skew;
+use squall_fault::cpu::Stressor;
+use squall_fault::{Link, disk, dns, http};
 use squall_host::disk::{Disk, DiskDriver};
 use squall_host::net::{DriverStream, Net, NetDriver, TcpListener, TcpStream, UdpSocket};
 use squall_host::output::{Output, OutputDriver};
 use squall_host::{Host, Launch, Loaded, Shutdown};
 use squall_scenario::file::Process;
-use squall_scenario::world::{Link, System, World};
+use squall_scenario::world::{System, World};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
 use tokio::time::Instant;
 
@@ -33,6 +36,8 @@ pub(crate) struct State {
     pub(crate) turn: usize,
     pub(crate) clients: u32,
     pub(crate) links: Vec<(u32, u32, Link)>,
+    /// What is set on machines, as its debug text.
+    pub(crate) faults: Vec<(u32, String)>,
     pub(crate) resets: Vec<(u32, u32)>,
     pub(crate) power: Vec<(u32, bool)>,
     pub(crate) acts: Vec<(String, Process)>,
@@ -91,6 +96,13 @@ impl Machine for Handle {
     fn note(&self, _: NodeId, _: String) {}
 }
 
+impl Handle {
+    fn set(&self, node: NodeId, what: &dyn std::fmt::Debug) {
+        let mut state = self.0.state.lock().unwrap();
+        state.faults.push((node.0, format!("{what:?}")));
+    }
+}
+
 impl World for Handle {
     fn now(&self) -> Duration {
         self.0.began.elapsed()
@@ -113,6 +125,21 @@ impl World for Handle {
     }
     fn set_power(&self, node: NodeId, on: bool) {
         self.0.state.lock().unwrap().power.push((node.0, on));
+    }
+    fn set_stress(&self, node: NodeId, stressors: Vec<Stressor>) {
+        self.set(node, &stressors);
+    }
+    fn set_disk(&self, node: NodeId, rules: Vec<disk::Rule>) {
+        self.set(node, &rules);
+    }
+    fn set_clock(&self, node: NodeId, skew: Skew) {
+        self.set(node, &skew);
+    }
+    fn set_http(&self, node: NodeId, rules: Vec<http::Rule>) {
+        self.set(node, &rules);
+    }
+    fn set_dns(&self, node: NodeId, rules: Vec<dns::Rule>) {
+        self.set(node, &rules);
     }
 }
 

@@ -1,0 +1,73 @@
+//! How fast a disk is, and what fails on it.
+
+use std::time::Duration;
+
+/// A disk when nothing is wrong with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Speed {
+    /// Any operation but a sync.
+    pub operation: Duration,
+    /// Making what was written durable (`fdatasync`).
+    pub sync: Duration,
+    /// What passes over time, read and written; `None` for as much as there is.
+    pub bytes_per_second: Option<u64>,
+    /// What fits; more is ENOSPC.
+    pub capacity_bytes: u64,
+}
+
+/// What can be done to a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Operation {
+    /// Write at the end.
+    Append,
+    /// Make durable.
+    Sync,
+    /// Read the whole.
+    Read,
+    /// Give another name.
+    Rename,
+    /// Remove.
+    Remove,
+    /// List a folder.
+    List,
+}
+
+/// Something that is wrong with a disk.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rule {
+    /// Files that are concerned: a shell pattern with `*`, `**`, `?`; `None` for all.
+    pub path: Option<String>,
+    /// Operations that are concerned; empty for all.
+    pub operations: Vec<Operation>,
+    /// How many of these, from 0 to 1.
+    pub probability: f64,
+    /// What becomes of them.
+    pub effect: Effect,
+}
+
+/// What becomes of an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// It takes this much longer.
+    Delay(Duration),
+    /// It fails with this error number, and nothing is done.
+    Errno(i32),
+    /// Bytes that are read or written are replaced.
+    Mistake {
+        /// By what.
+        filling: Filling,
+        /// At most at so many places.
+        occurrences_max: u32,
+        /// Each at most so long.
+        length_max: u32,
+    },
+}
+
+/// What stands where bytes were replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Filling {
+    /// Zeros.
+    Zero,
+    /// Noise.
+    Random,
+}
