@@ -19,7 +19,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::ffi::CStr;
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use libc::{
     c_char, c_int, c_long, c_uint, c_void, clockid_t, epoll_event, size_t, ssize_t, timespec,
@@ -150,13 +150,16 @@ fn set_errno(errno: c_int) {
     unsafe { *libc::__errno_location() = errno };
 }
 
-/// The function of this name in the libraries behind us.
-fn next<F: Copy>(cell: &OnceLock<usize>, name: &'static CStr) -> F {
-    // SAFETY: a look-up by a name that lives forever.
-    let address = *cell.get_or_init(|| unsafe {
-        libc::dlsym(libc::RTLD_NEXT, name.as_ptr().cast::<c_char>()) as usize
-    });
-    assert_ne!(address, 0, "libc has no {name:?}");
+/// The function of this name in the libraries behind us. Two threads that look it up at once find
+/// the same; a lock here would wait in `syscall`, which leads back here without end.
+fn next<F: Copy>(cell: &AtomicUsize, name: &'static CStr) -> F {
+    let mut address = cell.load(Ordering::Relaxed);
+    if address == 0 {
+        // SAFETY: a look-up by a name that lives forever.
+        address = unsafe { libc::dlsym(libc::RTLD_NEXT, name.as_ptr().cast::<c_char>()) as usize };
+        assert_ne!(address, 0, "libc has no {name:?}");
+        cell.store(address, Ordering::Relaxed);
+    }
     assert_eq!(size_of::<F>(), size_of::<usize>());
     // SAFETY: `F` is the function pointer type of libc's prototype, given by each caller below.
     unsafe { std::mem::transmute_copy(&address) }
@@ -182,7 +185,7 @@ macro_rules! interpose {
         #[unsafe(no_mangle)]
         unsafe extern "C" fn $name($($arg: $ty),*) -> $ret {
             if is_simulating() $virtual
-            static REAL: OnceLock<usize> = OnceLock::new();
+            static REAL: AtomicUsize = AtomicUsize::new(0);
             const NAME: &CStr = match CStr::from_bytes_with_nul(concat!(stringify!($name), "\0").as_bytes()) {
                 Ok(name) => name,
                 Err(_) => panic!("a literal without an inner NUL"),
@@ -268,7 +271,7 @@ interpose! {
 
 interpose! {
     fn eventfd(initial: c_uint, flags: c_int) -> c_int, {
-        static REAL: OnceLock<usize> = OnceLock::new();
+        static REAL: AtomicUsize = AtomicUsize::new(0);
         let real: unsafe extern "C" fn(c_uint, c_int) -> c_int = next(&REAL, c"eventfd");
         // SAFETY: the caller's own arguments, passed on.
         let fd = unsafe { real(initial, flags) };
