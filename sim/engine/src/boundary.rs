@@ -4,7 +4,7 @@
 //!
 //! | function | answer |
 //! |---|---|
-//! | `clock_gettime`, `gettimeofday`, `time` | the virtual clock |
+//! | `clock_gettime`, `gettimeofday`, `time` | the clock of the host that runs |
 //! | `getrandom`, `syscall(SYS_getrandom)`, `getentropy` | the seed's generator |
 //! | `epoll_wait` | returns at once and notes for how long the runtime wanted to sleep |
 //! | `write` to a runtime's eventfd | no system call; notes that the runtime was woken from outside |
@@ -25,8 +25,10 @@ use libc::{
     c_char, c_int, c_long, c_uint, c_void, clockid_t, epoll_event, size_t, ssize_t, timespec,
 };
 
+use crate::clock::Clock;
 use crate::random::Random;
-use crate::time::S as NS_PER_S;
+
+const NS_PER_S: i64 = crate::time::S as i64;
 
 /// What an unoccupied slot of [`EVENTFDS`] holds.
 const NOBODY: u32 = u32::MAX;
@@ -34,6 +36,8 @@ const NOBODY: u32 = u32::MAX;
 thread_local! {
     /// Virtual nanoseconds since the epoch; 0 means "this thread does not simulate".
     static NOW_NS: Cell<u64> = const { Cell::new(0) };
+    /// What the host that runs takes for the time.
+    static CLOCK: Cell<Clock> = const { Cell::new(Clock::TRUE) };
     /// The generator behind `getrandom`.
     static ENTROPY: RefCell<Option<Random>> = const { RefCell::new(None) };
     /// What the runtime asked `epoll_wait` to sleep for: ms to its next timer, -1 for none.
@@ -52,6 +56,7 @@ thread_local! {
 pub(crate) fn enter(seed: u64, epoch_ns: u64) {
     ENTROPY.set(Some(Random::new(seed, "getrandom")));
     VIOLATION.set(None);
+    CLOCK.set(Clock::TRUE);
     NOW_NS.set(epoch_ns);
 }
 
@@ -64,7 +69,12 @@ pub(crate) fn set_now_ns(now_ns: u64) {
     NOW_NS.set(now_ns);
 }
 
-/// Virtual nanoseconds since the epoch.
+/// From now on a host with this clock runs.
+pub(crate) fn set_clock(clock: Clock) {
+    CLOCK.set(clock);
+}
+
+/// True virtual nanoseconds since the epoch, whatever the host that runs takes for the time.
 pub(crate) fn now_ns() -> u64 {
     NOW_NS.get()
 }
@@ -126,6 +136,10 @@ pub(crate) fn take_woken(out: &mut Vec<u32>) {
 
 fn is_simulating() -> bool {
     NOW_NS.get() != 0
+}
+
+fn wall_ns() -> i64 {
+    CLOCK.get().wall_ns(NOW_NS.get())
 }
 
 fn violate(what: &'static str) {
@@ -199,11 +213,17 @@ macro_rules! interpose {
 
 interpose! {
     fn clock_gettime(clock: clockid_t, out: *mut timespec) -> c_int, {
-        let now_ns = NOW_NS.get();
+        let shown_ns = match clock {
+            libc::CLOCK_REALTIME
+            | libc::CLOCK_REALTIME_COARSE
+            | libc::CLOCK_REALTIME_ALARM
+            | libc::CLOCK_TAI => wall_ns(),
+            _ => CLOCK.get().monotonic_ns(NOW_NS.get()),
+        };
         // SAFETY: the caller gives a valid pointer, as clock_gettime(2) asks.
         unsafe {
-            (*out).tv_sec = (now_ns / NS_PER_S) as _;
-            (*out).tv_nsec = (now_ns % NS_PER_S) as _;
+            (*out).tv_sec = shown_ns.div_euclid(NS_PER_S) as _;
+            (*out).tv_nsec = shown_ns.rem_euclid(NS_PER_S) as _;
         }
         return 0;
     }
@@ -211,11 +231,11 @@ interpose! {
 
 interpose! {
     fn gettimeofday(out: *mut libc::timeval, zone: *mut c_void) -> c_int, {
-        let now_ns = NOW_NS.get();
+        let shown_ns = wall_ns();
         // SAFETY: the caller gives a valid pointer, as gettimeofday(2) asks.
         unsafe {
-            (*out).tv_sec = (now_ns / NS_PER_S) as _;
-            (*out).tv_usec = (now_ns % NS_PER_S / 1_000) as _;
+            (*out).tv_sec = shown_ns.div_euclid(NS_PER_S) as _;
+            (*out).tv_usec = (shown_ns.rem_euclid(NS_PER_S) / 1_000) as _;
         }
         return 0;
     }
@@ -223,7 +243,7 @@ interpose! {
 
 interpose! {
     fn time(out: *mut libc::time_t) -> libc::time_t, {
-        let seconds = (NOW_NS.get() / NS_PER_S) as libc::time_t;
+        let seconds = wall_ns().div_euclid(NS_PER_S) as libc::time_t;
         if !out.is_null() {
             // SAFETY: not null, so the caller's own, as time(2) asks.
             unsafe { *out = seconds };

@@ -18,7 +18,7 @@ use slab::Slab;
 use crate::broken::{self, Broken};
 use crate::control::{Command, Control, HostId, HostSpec};
 use crate::driver::lock;
-use crate::host::Machine;
+use crate::host::{Machine, Polls, Rest};
 use crate::kernel::Timer;
 use crate::kernel::packet::{Body, Packet};
 use crate::log::{self, Reader, SharedLines};
@@ -38,6 +38,8 @@ enum Happening {
     Wake(HostId),
     Deliver(HostId, Packet),
     Timer(HostId, Timer),
+    /// A poll of this incarnation has had its time on a core.
+    Polled(HostId, u64),
 }
 
 /// What the watchdog looks at from its own thread.
@@ -177,7 +179,7 @@ impl Engine {
     /// Ends every process, so that nothing is left to run when the world is gone.
     pub(crate) fn stop(&mut self) {
         for index in 0..self.hosts.len() {
-            current::set(HostId(index as u32));
+            self.enter(HostId(index as u32));
             self.hosts[index].process = None;
         }
     }
@@ -239,6 +241,16 @@ impl Engine {
                 lock(&host.kernel).on_timer(timer);
                 self.run_if_woken(id)?;
             }
+            Happening::Polled(id, incarnation) => {
+                let host = &mut self.hosts[id.0 as usize];
+                if host.process.is_some()
+                    && host.incarnation == incarnation
+                    && let Some(cpu) = &mut host.cpu
+                {
+                    cpu.finish(self.now_ns);
+                    self.drive(id, Polls::One)?;
+                }
+            }
         }
         Ok(())
     }
@@ -252,8 +264,17 @@ impl Engine {
         }
     }
 
-    /// Runs a host's process until its runtime parks.
+    /// Runs a host's process until its runtime parks. Where a poll takes time, nothing is polled
+    /// yet: what is ready begins, and is polled when its time is over.
     fn run_host(&mut self, id: HostId) -> Result<(), Broken> {
+        match &self.hosts[id.0 as usize].cpu {
+            None => self.drive(id, Polls::All),
+            Some(cpu) if cpu.has_free_core() => self.drive(id, Polls::None),
+            Some(_) => Ok(()), // it looks again at the end of the next poll
+        }
+    }
+
+    fn drive(&mut self, id: HostId, polls: Polls) -> Result<(), Broken> {
         let index = id.0 as usize;
         if !self.hosts[index].is_runnable() {
             return Ok(()); // what woke it is kept for when it runs again
@@ -266,20 +287,41 @@ impl Engine {
             &"",
         );
         self.progress.host.store(u64::from(id.0), Ordering::Relaxed);
-        current::set(id);
+        self.enter(id);
         let host = &mut self.hosts[index];
         let Some(process) = &host.process else {
             return Ok(());
         };
-        let timer_ms = process.run(&mut host.wakers);
+        let rest = process.run(&mut host.wakers, polls);
         self.check(id)?;
-        if let Some(ms) = timer_ms {
-            self.wake(id, self.now_ns + ms * MS);
+        match rest {
+            Rest::Parked { timer_ms: None } => {}
+            Rest::Parked { timer_ms: Some(ms) } => {
+                let at_ns = self.hosts[index].clock.after(self.now_ns, ms * MS);
+                self.wake(id, at_ns);
+            }
+            Rest::Ready(tasks) => self.begin_polls(id, tasks),
         }
         self.settle(id);
         self.note_lines();
         self.wake_woken();
         Ok(())
+    }
+
+    /// Puts tasks on the cores that are free; each is polled when it has had its time.
+    fn begin_polls(&mut self, id: HostId, ready: usize) {
+        let incarnation = self.hosts[id.0 as usize].incarnation;
+        while let Some(cpu) = &mut self.hosts[id.0 as usize].cpu
+            && let Some(at_ns) = cpu.begin(self.now_ns, ready)
+        {
+            self.schedule(at_ns, Happening::Polled(id, incarnation));
+        }
+    }
+
+    /// From here on what runs, speaks and asks for the time is this host.
+    fn enter(&self, id: HostId) {
+        current::set(id);
+        boundary::set_clock(self.hosts[id.0 as usize].clock);
     }
 
     /// Fails the run for what a simulated task must not do.

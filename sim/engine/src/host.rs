@@ -9,11 +9,13 @@ use squall_host::disk::Disk;
 use squall_host::net::Net;
 use squall_host::output::Output;
 use squall_host::{Host, Shutdown, Trigger};
-use tokio::runtime::{Builder, RngSeed, Runtime};
+use tokio::runtime::{Builder, RngSeed, Runtime, RuntimeMetrics};
 use tokio::sync::oneshot;
 
 use crate::boundary;
+use crate::clock::Clock;
 use crate::control::{Exit, HostId, HostSpec};
+use crate::cpu::Processor;
 use crate::disk::SimulatedDisk;
 use crate::driver::{SharedKernel, SimulatedNet};
 use crate::kernel::Kernel;
@@ -30,6 +32,9 @@ pub(crate) struct Machine {
     pub(crate) disk: SimulatedDisk,
     pub(crate) handle: Host,
     pub(crate) addresses: Vec<IpAddr>,
+    /// `None` for one that takes no time.
+    pub(crate) cpu: Option<Processor>,
+    pub(crate) clock: Clock,
     pub(crate) process: Option<Process>,
     /// Counts processes, so that news of an old one is known.
     pub(crate) incarnation: u64,
@@ -45,10 +50,27 @@ pub(crate) struct Machine {
 
 pub(crate) struct Process {
     runtime: Runtime,
+    metrics: RuntimeMetrics,
     eventfd: i32,
     pub(crate) trigger: Trigger,
     pub(crate) shutdown: Shutdown,
     pub(crate) is_paused: bool,
+}
+
+/// How many tasks a runtime may poll before it comes back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Polls {
+    None,
+    One,
+    All,
+}
+
+/// How a runtime came back.
+pub(crate) enum Rest {
+    /// Nothing is left to do until the timer, if there is one.
+    Parked { timer_ms: Option<u64> },
+    /// So many tasks wait to be polled.
+    Ready(usize),
 }
 
 impl Machine {
@@ -69,6 +91,11 @@ impl Machine {
             disk,
             handle,
             addresses: spec.addresses,
+            cpu: spec
+                .cpu
+                .filter(|cpu| !cpu.poll.is_zero())
+                .map(|cpu| Processor::new(cpu, random)),
+            clock: Clock::TRUE,
             process: None,
             incarnation: 0,
             last_exit: None,
@@ -100,12 +127,22 @@ impl Machine {
 }
 
 impl Process {
-    /// A runtime with nothing on it yet; its choices follow from the seed.
-    pub(crate) fn new(seed: u64, host: HostId, incarnation: u64) -> std::io::Result<Self> {
+    /// A runtime with nothing on it yet; its choices follow from the seed. One whose polls cost time
+    /// `is_metered`: it looks at its timers and at the network after each.
+    pub(crate) fn new(
+        seed: u64,
+        host: HostId,
+        incarnation: u64,
+        is_metered: bool,
+    ) -> std::io::Result<Self> {
         let words = [seed, u64::from(host.0), incarnation]
             .map(u64::to_le_bytes)
             .concat();
-        let runtime = Builder::new_current_thread()
+        let mut builder = Builder::new_current_thread();
+        if is_metered {
+            builder.event_interval(1);
+        }
+        let runtime = builder
             .enable_all()
             .rng_seed(RngSeed::from_bytes(&words)) // the branch order of select!
             .on_thread_unpark(|| {
@@ -118,6 +155,7 @@ impl Process {
         let eventfd = boundary::claim_eventfd(host.0);
         let (trigger, shutdown) = Shutdown::new();
         Ok(Self {
+            metrics: runtime.metrics(),
             runtime,
             eventfd,
             trigger,
@@ -130,23 +168,37 @@ impl Process {
         self.runtime.spawn(task);
     }
 
-    /// Runs every task that can run, after waking `wakers`. Milliseconds to the next timer, if any.
-    pub(crate) fn run(&self, wakers: &mut Vec<Waker>) -> Option<u64> {
+    /// Wakes `wakers`, and polls as many of the tasks that are ready as it may.
+    pub(crate) fn run(&self, wakers: &mut Vec<Waker>, polls: Polls) -> Rest {
         boundary::arm_park();
-        let parked_ms =
-            self.runtime
-                .block_on(std::future::poll_fn(|cx| match boundary::parked() {
-                    Some(ms) => Poll::Ready(ms),
-                    None => {
-                        // Inside the runtime a wake-up is a push to its own queue, without a system call.
-                        for waker in wakers.drain(..) {
-                            waker.wake();
-                        }
-                        ROOT.set(Some(cx.waker().clone()));
-                        Poll::Pending
-                    }
-                }));
-        u64::try_from(parked_ms).ok()
+        let mut is_first = true;
+        self.runtime.block_on(std::future::poll_fn(|cx| {
+            if let Some(ms) = boundary::parked() {
+                return Poll::Ready(Rest::Parked {
+                    timer_ms: u64::try_from(ms).ok(),
+                });
+            }
+            // Inside the runtime a wake-up is a push to its own queue, without a system call.
+            for waker in wakers.drain(..) {
+                waker.wake();
+            }
+            let is_turn = is_first && polls == Polls::One;
+            is_first = false;
+            if is_turn {
+                cx.waker().wake_by_ref(); // so that this comes back after one poll
+            } else if polls != Polls::All
+                && let ready @ 1.. = self.ready()
+            {
+                return Poll::Ready(Rest::Ready(ready));
+            }
+            ROOT.set(Some(cx.waker().clone()));
+            Poll::Pending
+        }))
+    }
+
+    /// Tasks that wait to be polled.
+    fn ready(&self) -> usize {
+        self.metrics.worker_local_queue_depth(0) + self.metrics.global_queue_depth()
     }
 }
 

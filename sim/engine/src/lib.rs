@@ -9,6 +9,7 @@
 //! | `engine` | the event loop |
 //! | `boundary` | virtual time and entropy at the libc boundary |
 //! | `host` | one machine: kernel, disk, process; how a runtime is driven |
+//! | `cpu`, `clock` | what a poll costs; what the machine takes for the time |
 //! | `control` | what a story does to the world |
 //! | `kernel` | a host's TCP, UDP and neighbour table |
 //! | `network` | the wires: latency, jitter, loss, partitions |
@@ -27,7 +28,9 @@ compile_error!("the engine stands on Linux's epoll and eventfd");
 
 mod boundary;
 mod broken;
+mod clock;
 mod control;
+mod cpu;
 mod current;
 mod disk;
 mod driver;

@@ -5,7 +5,6 @@ use squall_host::launch::chain;
 use super::{Engine, STORY};
 use crate::broken::Broken;
 use crate::control::{Command, Exit, HostId, HostSpec};
-use crate::current;
 use crate::driver::lock;
 use crate::host::{Machine, Process};
 use crate::log;
@@ -99,9 +98,16 @@ impl Engine {
             Command::SetLink(from, to, link) => self.network.set(from, to, link),
             // SEAM
             Command::Redirect(..) => {}
-            Command::SetStress(..) => {}
             Command::SetDisk(..) => {}
-            Command::SetClock(..) => {}
+            Command::SetStress(id, stressors) => {
+                if let Some(cpu) = &mut self.hosts[id.0 as usize].cpu {
+                    cpu.set_stress(self.now_ns, &stressors);
+                }
+            }
+            Command::SetClock(id, skew) => {
+                self.hosts[id.0 as usize].clock.set(self.now_ns, skew);
+                self.wake(id, self.now_ns); // its timers fire at another time now
+            }
             Command::Reset(one, other) => {
                 self.reset(one, other)?;
                 self.reset(other, one)?;
@@ -140,12 +146,13 @@ impl Engine {
     }
 
     pub(super) fn start(&mut self, id: HostId, spawn: impl FnOnce(&Process)) -> Result<(), Broken> {
+        self.enter(id);
         let host = &mut self.hosts[id.0 as usize];
         if host.process.is_some() || !host.is_powered {
             return Err(self.broken(id, "started on a host that has a process or no power"));
         }
         host.incarnation += 1;
-        let process = match Process::new(self.seed, id, host.incarnation) {
+        let process = match Process::new(self.seed, id, host.incarnation, host.cpu.is_some()) {
             Ok(process) => process,
             Err(error) => return Err(self.broken(id, &format!("no runtime: {error}"))),
         };
@@ -157,11 +164,14 @@ impl Engine {
 
     /// The process is gone: every task is dropped, and the kernel closes its sockets.
     fn end(&mut self, id: HostId, exit: &Exit) -> Result<(), Broken> {
-        current::set(id);
+        self.enter(id);
         let host = &mut self.hosts[id.0 as usize];
         let Some(process) = host.process.take() else {
             return Ok(());
         };
+        if let Some(cpu) = &mut host.cpu {
+            cpu.abandon(self.now_ns);
+        }
         lock(&host.kernel).close_all();
         drop(process);
         // A dead process says nothing, whatever its destructors think.
