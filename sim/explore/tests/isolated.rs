@@ -254,9 +254,17 @@ fn children_die_with_their_pool() {
 fn children_die_with_their_parent() {
     // A child that starts two of its own and dies without a thought for them.
     let Ended::Value(orphans) = run(&LONG, || {
+        let (started, start) = rustix::pipe::pipe().unwrap();
         let mut pool = Pool::new(LONG);
-        pool.start(1, forever).unwrap();
-        pool.start(2, forever).unwrap();
+        for key in 0..2 {
+            pool.start(key, || {
+                rustix::io::write(&start, b"!").unwrap();
+                forever()
+            })
+            .unwrap();
+            // They are at work: not those that find no parent when they begin.
+            rustix::io::read(&started, &mut [0_u8]).unwrap();
+        }
         std::mem::forget(pool);
         children_of(&own_pid())
     })
