@@ -1,4 +1,10 @@
 //! Many runs of one scenario: sweeps over seeds, fault schedules drawn from seeds, and failures
 //! reduced to their smallest form.
 //!
+//! | module | idea |
+//! |---|---|
+//! | [`isolated`] | work in a forked child, which may hang, abort or eat memory |
+//!
 //! Deliberately absent: how one run is made (`squall_scenario`), and the command line.
+
+pub mod isolated;
