@@ -55,7 +55,7 @@ pub fn plan(path: &Path) -> Result<Plan, Diagnostics> {
     let names: Vec<&str> = programs.keys().copied().collect();
     let programs = Programs {
         names: &names,
-        load: &|name| programs.get(name).map(|program| program.load),
+        load: &|name| programs.get(name).map(|program| program.load.into()),
         knows: &|command| squall_node::knows(command),
     };
     Plan::open(path, &programs)

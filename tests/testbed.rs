@@ -30,8 +30,8 @@ fn play_with(load: squall_host::launch::Load) -> RunError {
     let programs = Programs {
         names: &["users-api"],
         load: &|name| match name {
-            "users-api" => Some(load),
-            name => all.get(name).map(|program| program.load),
+            "users-api" => Some(load.into()),
+            name => all.get(name).map(|program| program.load.into()),
         },
         knows: &|command| squall_node::knows(command),
     };

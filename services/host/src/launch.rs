@@ -193,5 +193,33 @@ impl fmt::Debug for Loaded {
     }
 }
 
-/// A program's reader of its input.
+/// A program's reader of its input, as a table of programs has it.
 pub type Load = fn(&Launch) -> Result<Loaded, Diagnostics>;
+
+/// A program's reader of its input, which may be a closure that remembers something.
+#[derive(Clone)]
+pub struct Loader(Arc<LoadFn>);
+
+type LoadFn = dyn Fn(&Launch) -> Result<Loaded, Diagnostics> + Send + Sync;
+
+impl Loader {
+    /// Reads what a process is started with.
+    pub fn load(&self, launch: &Launch) -> Result<Loaded, Diagnostics> {
+        (self.0)(launch)
+    }
+}
+
+impl<F> From<F> for Loader
+where
+    F: Fn(&Launch) -> Result<Loaded, Diagnostics> + Send + Sync + 'static,
+{
+    fn from(load: F) -> Self {
+        Self(Arc::new(load))
+    }
+}
+
+impl fmt::Debug for Loader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Loader").finish_non_exhaustive()
+    }
+}

@@ -137,7 +137,7 @@ fn config(
             origin.file = relative.into();
         }
     };
-    let mut facts = match load(&launch) {
+    let mut facts = match load.load(&launch) {
         Ok(loaded) => loaded.facts,
         Err(Diagnostics(mut list)) => {
             list.iter_mut()

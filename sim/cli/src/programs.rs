@@ -13,7 +13,7 @@ pub(crate) fn with<T>(use_them: impl FnOnce(&Programs<'_>) -> T) -> T {
     let names: Vec<&str> = programs.keys().copied().collect();
     use_them(&Programs {
         names: &names,
-        load: &|name| programs.get(name).map(|program| program.load),
+        load: &|name| programs.get(name).map(|program| program.load.into()),
         knows: &|command| squall_node::knows(command),
     })
 }

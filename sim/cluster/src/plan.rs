@@ -19,7 +19,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use squall_host::launch::Load;
+use squall_host::launch::Loader;
 use squall_host::{Diagnostic, Diagnostics, Launch, Loaded, Origin};
 
 use crate::compose::{Dependency, Healthcheck, Located, Port, Project, Restart};
@@ -31,7 +31,7 @@ pub struct Surroundings<'a> {
     /// that ends in `*`. It wins over the table of well-known images.
     pub programs: &'a BTreeMap<String, String>,
     /// The reader of a program's input, by the program's name.
-    pub load: &'a dyn Fn(&str) -> Option<Load>,
+    pub load: &'a dyn Fn(&str) -> Option<Loader>,
     /// Whether a command can be run beside a process, as healthchecks are.
     pub knows: &'a dyn Fn(&[String]) -> bool,
 }
@@ -90,7 +90,7 @@ pub struct ServicePlan {
     container_name: Option<Located<String>>,
     hostname: Option<String>,
     address: Option<Located<Ipv4Addr>>,
-    load: Load,
+    load: Loader,
 }
 
 /// One container.
@@ -247,7 +247,7 @@ impl Plan {
             .env
             .entry("HOSTNAME".to_owned())
             .or_insert_with(|| hostname.clone());
-        let loaded = (service.load)(&launch).map_err(|Diagnostics(list)| {
+        let loaded = service.load.load(&launch).map_err(|Diagnostics(list)| {
             let placed = list.into_iter().map(|mut diagnostic| {
                 if diagnostic.origin.is_none() {
                     diagnostic.origin = Some(service.origin.clone());

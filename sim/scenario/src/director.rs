@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use squall_cluster::machine::NodeId;
+use squall_cluster::machine::{Exit, NodeId};
 use squall_host::Launch;
 use squall_record::{Invariant, Kind, PhaseView, RunRecord, Summary, Verdict};
 use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
@@ -20,6 +20,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 use crate::director::faults::{Doing, Faults};
 use crate::file::Scenario;
 use crate::journal::Journal;
+use crate::plan::Workload;
 use crate::recorder::Recorder;
 use crate::timeline::Timeline;
 use crate::world::{System, World};
@@ -48,6 +49,9 @@ const STEP_TIMEOUT: Duration = Duration::from_secs(120);
 /// run on other machines, so nothing can wake it.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
+/// How much longer than the story a workload may take, until it is held to have no end.
+const WORKLOAD_PATIENCE: Duration = Duration::from_secs(600);
+
 /// How much longer than its timeout a request may take until its outcome is written down.
 const TIMEOUT_SLACK: Duration = Duration::from_secs(1);
 
@@ -55,6 +59,8 @@ const TIMEOUT_SLACK: Duration = Duration::from_secs(1);
 pub struct Director {
     /// What is played.
     pub scenario: Arc<Scenario>,
+    /// Who plays in it beside the scenario's clients.
+    pub workloads: Vec<Workload>,
     /// Where.
     pub world: Arc<dyn World>,
     /// With whom.
@@ -71,7 +77,7 @@ pub struct Told {
     scenario: Arc<Scenario>,
     phases: Vec<squall_record::Phase>,
     samples: Vec<squall_record::Sample>,
-    /// Judgements of the play itself, when something in it went wrong.
+    /// Judgements of the play itself: what went wrong in it, and whether workloads came to an end.
     mishaps: Vec<Invariant>,
 }
 
@@ -98,7 +104,9 @@ impl Director {
             .scenario
             .clients
             .iter()
-            .map(|client| self.world.add_client(&client.name.value))
+            .map(|client| &client.name.value)
+            .chain(self.workloads.iter().map(|workload| &workload.name.value))
+            .map(|name| self.world.add_client(name))
             .collect();
         if let Err(why) = self.bring_up().await {
             return self.told(
@@ -121,10 +129,16 @@ impl Director {
             let program = client::program(client, stretches, &recorder);
             self.world.start(*node, &program, &Launch::default());
         }
-        let (phases, mishaps) = futures::join!(
+        let workloads = &clients[self.scenario.clients.len()..];
+        for (workload, node) in self.workloads.iter().zip(workloads) {
+            let program = &workload.program;
+            self.world.start(*node, program, &Launch::default());
+        }
+        let (phases, mut mishaps) = futures::join!(
             self.judge_phases(&timeline, &recorder),
             self.play(&timeline, &recorder, &clients),
         );
+        mishaps.extend(self.await_workloads(workloads).await);
         self.told(phases, recorder.take(), mishaps)
     }
 
@@ -190,6 +204,26 @@ impl Director {
                 () = &mut until => return,
             }
         }
+    }
+
+    /// Waits until every workload has ended by itself: whether it did.
+    async fn await_workloads(&self, nodes: &[NodeId]) -> Vec<Invariant> {
+        let end = Instant::now() + WORKLOAD_PATIENCE;
+        let mut judged = Vec::new();
+        for (workload, node) in self.workloads.iter().zip(nodes) {
+            let name = &workload.name.value;
+            let (holds, detail) = match timeout_at(end, self.world.exit(*node)).await {
+                Ok(Exit::Status(0)) => (true, "done".to_owned()),
+                Ok(Exit::Status(_)) => (false, "it returned an error".to_owned()),
+                Ok(Exit::Killed) => (false, "it was killed".to_owned()),
+                Err(_) => (
+                    false,
+                    format!("it still runs {WORKLOAD_PATIENCE:?} after the end of the story"),
+                ),
+            };
+            judged.push(mishap(&format!("{name} ends"), Some(holds), detail));
+        }
+        judged
     }
 
     /// What is wrong with the end of a step, if anything is.

@@ -145,11 +145,12 @@ pub struct Network {
     pub jitter: Duration,
 }
 
-/// A switch and a few metres of cable, or a bridge on one machine.
-const LATENCY: Duration = Duration::from_micros(200);
+/// A switch and a few metres of cable, or a bridge on one machine: [`Network::latency`] unless said
+/// otherwise.
+pub const LATENCY: Duration = Duration::from_micros(200);
 
 /// How long `up` may take unless said otherwise.
-const UP_WITHIN: Duration = Duration::from_secs(120);
+pub const UP_WITHIN: Duration = Duration::from_secs(120);
 
 /// A phase, the time within which `recovers` asks for all to be well, unless said otherwise.
 const RECOVERS_WITHIN: Duration = Duration::from_secs(10);

@@ -34,5 +34,5 @@ mod yaml;
 
 pub use director::{Director, Progress};
 pub use file::Scenario;
-pub use plan::{Plan, Programs};
+pub use plan::{Manifest, Plan, Programs, Workload};
 pub use run::{RunError, RunOptions};

@@ -10,12 +10,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use squall_cluster::compose;
+use squall_cluster::compose::{self, Project};
 use squall_cluster::plan::{Plan as Cluster, Surroundings};
-use squall_host::launch::Load;
-use squall_host::{Diagnostic, Diagnostics, Origin};
+use squall_host::launch::Loader;
+use squall_host::{Diagnostic, Diagnostics, Loaded, Origin};
 
-use crate::file::Scenario;
+use crate::file::{Located, Scenario};
 use crate::timeline::Timeline;
 use crate::yaml::Problems;
 
@@ -25,7 +25,7 @@ pub struct Programs<'a> {
     /// The names of all programs, for messages.
     pub names: &'a [&'a str],
     /// The reader of a program's input, by the program's name.
-    pub load: &'a dyn Fn(&str) -> Option<Load>,
+    pub load: &'a dyn Fn(&str) -> Option<Loader>,
     /// Whether a command can be run beside a process, as healthchecks are.
     pub knows: &'a dyn Fn(&[String]) -> bool,
 }
@@ -39,6 +39,27 @@ pub struct Plan {
     pub cluster: Cluster,
     /// When everything happens.
     pub timeline: Arc<Timeline>,
+    /// Clients that are programs of the caller's own.
+    pub workloads: Vec<Workload>,
+}
+
+/// A client that is a program: it runs on a machine outside the system from the start of the story
+/// until it ends by itself, and what it sees is its caller's business.
+#[derive(Clone, Debug)]
+pub struct Workload {
+    /// Its name, for steps that break its links, and for reports.
+    pub name: Located<String>,
+    /// What it does.
+    pub program: Loaded,
+}
+
+/// Where the system of a scenario is described.
+#[derive(Clone, Copy, Debug)]
+pub enum Manifest<'a> {
+    /// In the Compose file that the scenario names, looked for from this folder.
+    In(&'a Path),
+    /// Here.
+    Read(&'a Project),
 }
 
 /// The most requests that a run may send; their record is kept in memory, at about 100 bytes each.
@@ -57,18 +78,29 @@ impl Plan {
         folder: &Path,
         programs: &Programs<'_>,
     ) -> Result<Self, Diagnostics> {
+        Self::with(scenario, Manifest::In(folder), Vec::new(), programs)
+    }
+
+    /// Checks a scenario with a system and workloads that need not come from files.
+    pub fn with(
+        scenario: Scenario,
+        manifest: Manifest<'_>,
+        workloads: Vec<Workload>,
+        programs: &Programs<'_>,
+    ) -> Result<Self, Diagnostics> {
         let mut problems = Problems::new(scenario.file.clone());
         let timeline = Timeline::of(&scenario);
         check_size(&scenario, &timeline, &mut problems);
-        let cluster = cluster(&scenario, folder, programs, &mut problems);
+        let cluster = cluster(&scenario, manifest, programs, &mut problems);
         if let Some(cluster) = &cluster {
-            names::check(&scenario, cluster, &mut problems);
+            names::check(&scenario, &workloads, cluster, &mut problems);
         }
         let cluster = problems.finish(cluster)?;
         Ok(Self {
             timeline: Arc::new(timeline),
             scenario: Arc::new(scenario),
             cluster,
+            workloads,
         })
     }
 }
@@ -91,7 +123,7 @@ fn check_size(scenario: &Scenario, timeline: &Timeline, problems: &mut Problems)
 
 fn cluster(
     scenario: &Scenario,
-    folder: &Path,
+    manifest: Manifest<'_>,
     programs: &Programs<'_>,
     problems: &mut Problems,
 ) -> Option<Cluster> {
@@ -109,34 +141,43 @@ fn cluster(
         }
         played_by.insert(what.clone(), program.value.clone());
     }
-    let path = folder.join(&system.compose.value);
-    if !path.is_file() {
-        let origin = Origin::new(scenario.file.clone(), system.compose.line);
-        let message = format!("no Compose file `{}`", path.display());
-        let help = "the path starts at the folder of the scenario file";
-        problems.push(Diagnostic::at(origin, message).help(help));
-        return None;
-    }
-    let options = compose::Options {
-        variables: system.environment.clone(),
-        profiles: system.profiles.clone(),
-        project_name: None,
-    };
     let around = Surroundings {
         programs: &played_by,
         load: programs.load,
         knows: programs.knows,
     };
-    let project = compose::read(&path.display().to_string(), &options);
-    match project.and_then(|project| {
-        // Each service that is played by a program that is not there would only say so again.
-        let plan = || squall_cluster::plan::plan(&project, &around);
+    // Each service that is played by a program that is not there would only say so again.
+    let plan = |project: &Project| {
+        let plan = || squall_cluster::plan::plan(project, &around);
         all_known.then(plan).transpose()
-    }) {
+    };
+    let cluster = match manifest {
+        Manifest::In(folder) => project(scenario, folder).and_then(|project| plan(&project)),
+        Manifest::Read(project) => plan(project),
+    };
+    match cluster {
         Ok(cluster) => cluster,
         Err(diagnostics) => {
             problems.append(diagnostics);
             None
         }
     }
+}
+
+/// The Compose file that a scenario names, read.
+fn project(scenario: &Scenario, folder: &Path) -> Result<Project, Diagnostics> {
+    let system = &scenario.system;
+    let path = folder.join(&system.compose.value);
+    if !path.is_file() {
+        let origin = Origin::new(scenario.file.clone(), system.compose.line);
+        let message = format!("no Compose file `{}`", path.display());
+        let help = "the path starts at the folder of the scenario file";
+        return Err(Diagnostic::at(origin, message).help(help).into());
+    }
+    let options = compose::Options {
+        variables: system.environment.clone(),
+        profiles: system.profiles.clone(),
+        project_name: None,
+    };
+    compose::read(&path.display().to_string(), &options)
 }

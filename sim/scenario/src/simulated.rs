@@ -57,6 +57,7 @@ pub fn run(
     };
     let wall = Instant::now();
     let (scenario, cluster, told) = (plan.scenario.clone(), plan.cluster.clone(), journal.clone());
+    let workloads = plan.workloads.clone();
     let outcome = squall_engine::run(config, async move |control| {
         let world = Arc::new(SimulatedWorld::new(control, exec, told.clone()));
         let settings = Settings {
@@ -67,6 +68,7 @@ pub fn run(
         let system = Arc::new(ComposeSystem::new(compose));
         Director {
             scenario,
+            workloads,
             world,
             system,
             journal: told,

@@ -33,7 +33,9 @@ impl Problems {
     }
 
     pub(crate) fn append(&mut self, diagnostics: Diagnostics) {
-        self.list.extend(diagnostics.0);
+        for diagnostic in diagnostics.0 {
+            self.push(diagnostic);
+        }
     }
 
     /// Takes the value, or notes what is wrong with the quantity.

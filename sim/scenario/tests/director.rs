@@ -50,6 +50,7 @@ async fn direct(fake: &Arc<Fake>, text: &str) -> (RunRecord, Vec<String>) {
     let (journal, heard) = (Arc::new(Journal::new()), Arc::new(Heard::default()));
     let director = Director {
         scenario: Arc::new(Scenario::read("x.yaml".into(), text).unwrap()),
+        workloads: Vec::new(),
         world: Arc::new(handle.clone()),
         system: Arc::new(handle),
         journal: journal.clone(),

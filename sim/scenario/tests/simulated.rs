@@ -68,7 +68,7 @@ fn open(path: &Path) -> Result<Plan, Diagnostics> {
         path,
         &Programs {
             names: &["web"],
-            load: &|name| (name == "web").then_some(load as squall_host::launch::Load),
+            load: &|name| (name == "web").then(|| load.into()),
             knows: &|_| true,
         },
     )

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 use squall_cluster::compose::{self, Options};
 use squall_cluster::plan::{self, Plan, Surroundings};
-use squall_host::launch::Load;
+use squall_host::launch::Loader;
 use squall_host::{Diagnostic, Diagnostics, Facts, Launch, Loaded, Origin};
 
 /// Reads the configuration that the arguments name, if any: lines of `listen PORT`, `server NAME`,
@@ -42,10 +42,10 @@ fn load(launch: &Launch) -> Result<Loaded, Diagnostics> {
     }))
 }
 
-pub(crate) fn find(name: &str) -> Option<Load> {
+pub(crate) fn find(name: &str) -> Option<Loader> {
     ["edge", "pg-proxy", "pg-stub", "users-api", "worker"]
         .contains(&name)
-        .then_some(load as Load)
+        .then(|| load.into())
 }
 
 pub(crate) fn knows(command: &[String]) -> bool {

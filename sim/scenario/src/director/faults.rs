@@ -37,6 +37,8 @@ impl<'a> Faults<'a> {
             .clients
             .iter()
             .map(|client| client.name.value.as_str());
+        let workloads = director.workloads.iter();
+        let names = names.chain(workloads.map(|workload| workload.name.value.as_str()));
         Self {
             director,
             clients: names.zip(clients.iter().copied()).collect(),

@@ -70,8 +70,66 @@ pub enum Extract {
     Header(HeaderName),
 }
 
-/// As a browser waits, roughly.
-const TIMEOUT: Duration = Duration::from_secs(30);
+impl Url {
+    /// Reads `http://HOST[:PORT][/PATH]`; the error says what is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let uri: http::Uri = text.trim().parse().map_err(|error| format!("{error}"))?;
+        match uri.scheme_str() {
+            Some("http") => {}
+            Some(other) => return Err(format!("only http is spoken here, not {other}")),
+            None => return Err("it does not begin with http://".to_owned()),
+        }
+        let authority = uri.authority().ok_or("it names no host")?;
+        if authority.as_str().contains('@') {
+            return Err("a user and password in it are not sent".to_owned());
+        }
+        let after_host = &authority.as_str()[authority.host().len()..];
+        let port = match after_host.strip_prefix(':') {
+            Some(port) => port
+                .parse()
+                .map_err(|_| "the port is no number up to 65535")?,
+            None => 80,
+        };
+        let host = authority.host().trim_matches(['[', ']']);
+        if host.is_empty() {
+            return Err("it names no host".to_owned());
+        }
+        Ok(Self {
+            host: host.to_owned(),
+            port,
+            path: uri
+                .path_and_query()
+                .map_or("/", |path| path.as_str())
+                .to_owned(),
+        })
+    }
+}
+
+impl Extract {
+    /// `$.a.b[0]` as `a`, `b`, `0`.
+    pub fn json(text: &str) -> Option<Self> {
+        let mut steps = Vec::new();
+        for part in text.trim().strip_prefix("$.")?.split('.') {
+            let (key, indexes) = part
+                .split_once('[')
+                .map_or((part, None), |(k, i)| (k, Some(i)));
+            if key.is_empty() {
+                return None;
+            }
+            steps.push(key.to_owned());
+            if let Some(indexes) = indexes {
+                for index in indexes.strip_suffix(']')?.split("][") {
+                    index.parse::<u32>().ok()?;
+                    steps.push(index.to_owned());
+                }
+            }
+        }
+        Some(Self::Json(steps))
+    }
+}
+
+/// As a browser waits, roughly: [`Client::timeout`] unless said otherwise.
+pub const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The longest that a client may be told to wait.
 const TIMEOUT_MAX: Duration = Duration::from_secs(3600);
@@ -80,7 +138,7 @@ const TIMEOUT_MAX: Duration = Duration::from_secs(3600);
 const USERS_MAX: u32 = 1000;
 
 /// The shortest pause: a client that gets no answer at all would otherwise spin on the spot.
-const PAUSE_MIN: Duration = Duration::from_millis(1);
+pub const PAUSE_MIN: Duration = Duration::from_millis(1);
 
 pub(super) fn read_all(node: Option<&Node>, problems: &mut Problems) -> Vec<Client> {
     let mut clients: Vec<Client> = Vec::new();
@@ -188,7 +246,7 @@ fn read_target(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<(Meth
         return None;
     };
     let text = node.expect_text("the address", problems)?;
-    match parse_url(text) {
+    match Url::parse(text) {
         Ok(value) => Some((
             method.clone(),
             Located {
@@ -206,38 +264,6 @@ fn read_target(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<(Meth
             None
         }
     }
-}
-
-fn parse_url(text: &str) -> Result<Url, String> {
-    let uri: http::Uri = text.trim().parse().map_err(|error| format!("{error}"))?;
-    match uri.scheme_str() {
-        Some("http") => {}
-        Some(other) => return Err(format!("only http is spoken here, not {other}")),
-        None => return Err("it does not begin with http://".to_owned()),
-    }
-    let authority = uri.authority().ok_or("it names no host")?;
-    if authority.as_str().contains('@') {
-        return Err("a user and password in it are not sent".to_owned());
-    }
-    let after_host = &authority.as_str()[authority.host().len()..];
-    let port = match after_host.strip_prefix(':') {
-        Some(port) => port
-            .parse()
-            .map_err(|_| "the port is no number up to 65535")?,
-        None => 80,
-    };
-    let host = authority.host().trim_matches(['[', ']']);
-    if host.is_empty() {
-        return Err("it names no host".to_owned());
-    }
-    Ok(Url {
-        host: host.to_owned(),
-        port,
-        path: uri
-            .path_and_query()
-            .map_or("/", |path| path.as_str())
-            .to_owned(),
-    })
 }
 
 fn read_headers(node: Option<&Node>, problems: &mut Problems) -> Vec<(HeaderName, HeaderValue)> {
@@ -368,36 +394,15 @@ fn read_extract(
         return None;
     }
     let text = node.expect_text(key, problems)?;
-    let path = parse_json_path(text);
-    if path.is_none() {
+    let place = Extract::json(text);
+    if place.is_none() {
         problems.add(
             node.line,
             format!("`{text}` is no place in an answer"),
             "write `$.backend_id` for a key of its JSON, or `{header: X-Upstream-Addr}`",
         );
     }
-    path.map(Extract::Json)
-}
-
-/// `$.a.b[0]` as `a`, `b`, `0`.
-fn parse_json_path(text: &str) -> Option<Vec<String>> {
-    let mut steps = Vec::new();
-    for part in text.trim().strip_prefix("$.")?.split('.') {
-        let (key, indexes) = part
-            .split_once('[')
-            .map_or((part, None), |(k, i)| (k, Some(i)));
-        if key.is_empty() {
-            return None;
-        }
-        steps.push(key.to_owned());
-        if let Some(indexes) = indexes {
-            for index in indexes.strip_suffix(']')?.split("][") {
-                index.parse::<u32>().ok()?;
-                steps.push(index.to_owned());
-            }
-        }
-    }
-    Some(steps)
+    place
 }
 
 #[cfg(test)]
@@ -406,12 +411,12 @@ mod tests {
 
     #[test]
     fn addresses_are_split() {
-        let url = parse_url("http://localhost:8080/data?x=1").unwrap();
+        let url = Url::parse("http://localhost:8080/data?x=1").unwrap();
         assert_eq!(
             (url.host.as_str(), url.port, url.path.as_str()),
             ("localhost", 8080, "/data?x=1")
         );
-        let url = parse_url("http://nginx").unwrap();
+        let url = Url::parse("http://nginx").unwrap();
         assert_eq!((url.port, url.path.as_str()), (80, "/"));
         for bad in [
             "https://x/",
@@ -422,18 +427,18 @@ mod tests {
             "http://u@a/",
             "",
         ] {
-            assert!(parse_url(bad).is_err(), "{bad}");
+            assert!(Url::parse(bad).is_err(), "{bad}");
         }
     }
 
     #[test]
     fn places_in_json_are_split() {
         assert_eq!(
-            parse_json_path("$.a.b[0][12].c").unwrap(),
-            ["a", "b", "0", "12", "c"]
+            Extract::json("$.a.b[0][12].c").unwrap(),
+            Extract::Json(["a", "b", "0", "12", "c"].map(str::to_owned).into())
         );
         for bad in ["a", "$", "$.", "$.a..b", "$.a[x]", "$.a[0", "$.[0]"] {
-            assert!(parse_json_path(bad).is_none(), "{bad}");
+            assert!(Extract::json(bad).is_none(), "{bad}");
         }
     }
 }

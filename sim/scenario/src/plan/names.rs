@@ -6,27 +6,35 @@ use std::net::IpAddr;
 use squall_cluster::plan::Plan as Cluster;
 
 use crate::file::{Act, Client, Links, Located, Scenario};
+use crate::plan::Workload;
 use crate::yaml::{self, Problems};
 
 /// Complains about every name that means nothing.
-pub(super) fn check(scenario: &Scenario, cluster: &Cluster, problems: &mut Problems) {
-    let clients: Vec<String> = scenario
-        .clients
-        .iter()
-        .map(|c| c.name.value.clone())
-        .collect();
-    for client in &scenario.clients {
-        if cluster
-            .services
-            .iter()
-            .any(|service| service.name == client.name.value)
-        {
-            let message = format!(
-                "the client `{}` has the name of a service",
-                client.name.value
-            );
-            problems.add(client.name.line, message, "give it another name");
+pub(super) fn check(
+    scenario: &Scenario,
+    workloads: &[Workload],
+    cluster: &Cluster,
+    problems: &mut Problems,
+) {
+    let names = scenario.clients.iter().map(|client| &client.name);
+    let names = names.chain(workloads.iter().map(|workload| &workload.name));
+    let mut clients: Vec<String> = Vec::new();
+    for name in names {
+        let mut services = cluster.services.iter();
+        let whose = if services.any(|service| service.name == name.value) {
+            Some("a service")
+        } else if clients.contains(&name.value) {
+            Some("another client")
+        } else {
+            None
+        };
+        if let Some(whose) = whose {
+            let message = format!("the client `{}` has the name of {whose}", name.value);
+            problems.add(name.line, message, "give it another name");
         }
+        clients.push(name.value.clone());
+    }
+    for client in &scenario.clients {
         address(client, cluster, problems);
     }
     let mut lookup = Lookup {
