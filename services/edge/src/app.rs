@@ -50,7 +50,7 @@ impl App {
             upstreams: config
                 .upstreams
                 .iter()
-                .map(|conf| Arc::new(Upstream::new(conf)))
+                .map(|conf| Arc::new(Upstream::new(conf, &host.planted)))
                 .collect(),
             resolvers: Vec::new(),
             date: DateHeader::new(),

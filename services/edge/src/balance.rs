@@ -13,6 +13,8 @@ mod tests;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use squall_host::planted::Planted;
+
 use crate::config::upstream::{Method, ServerConf};
 use hash::Point;
 
@@ -50,6 +52,7 @@ pub(crate) struct Group {
     backup: Vec<Peer>,
     points: Vec<Point>,
     next_id: u32,
+    planted: Planted,
 }
 
 /// [`Method`] without its key, which is evaluated for each request.
@@ -89,7 +92,7 @@ pub(crate) enum Outcome {
 }
 
 impl Group {
-    pub(crate) fn new(name: &Arc<str>, method: &Method) -> Self {
+    pub(crate) fn new(name: &Arc<str>, method: &Method, planted: &Planted) -> Self {
         Self {
             name: name.clone(),
             method: match method {
@@ -107,6 +110,7 @@ impl Group {
             backup: Vec::new(),
             points: Vec::new(),
             next_id: 0,
+            planted: planted.clone(),
         }
     }
 
@@ -140,7 +144,10 @@ impl Group {
             let at = peers.iter().position(|peer| peer.server > server);
             let id = self.next_id;
             self.next_id += 1;
-            let peer = Peer::new(id, server, conf, address);
+            let mut peer = Peer::new(id, server, conf, address);
+            if self.planted.has("edge/never-forgives") {
+                peer.fail_timeout_s *= 1000;
+            }
             peers.insert(at.unwrap_or(peers.len()), peer);
         }
         if changed && self.method == Choice::ConsistentHash {

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
+use squall_host::planted::Planted;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -17,6 +18,7 @@ pub(crate) struct Pool {
     /// The most recently used last.
     idle: Mutex<Vec<Idle>>,
     changed: Notify,
+    planted: Planted,
 }
 
 struct Idle {
@@ -25,11 +27,12 @@ struct Idle {
 }
 
 impl Pool {
-    pub(crate) fn new(limits: Keepalive) -> Self {
+    pub(crate) fn new(limits: Keepalive, planted: &Planted) -> Self {
         Self {
             limits,
             idle: Mutex::default(),
             changed: Notify::new(),
+            planted: planted.clone(),
         }
     }
 
@@ -43,6 +46,9 @@ impl Pool {
             let mut idle = self.idle();
             while let Some(at) = idle.iter().rposition(|idle| idle.link.address == address) {
                 let mut link = idle.remove(at).link;
+                if self.planted.has("edge/pool-returns-broken") {
+                    return Poll::Ready(Some(link));
+                }
                 // Sees what has arrived since, a FIN above all.
                 if !link.drive(cx) && link.is_reusable() {
                     return Poll::Ready(Some(link));
@@ -98,6 +104,9 @@ impl Pool {
     fn sweep(&self, cx: &mut Context<'_>) {
         let now = Instant::now();
         let mut idle = self.idle();
+        if self.planted.has("edge/pool-returns-broken") {
+            return idle.retain(|idle| idle.until > now);
+        }
         idle.retain_mut(|idle| idle.until > now && !idle.link.drive(cx));
     }
 }

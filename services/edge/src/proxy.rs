@@ -89,7 +89,8 @@ impl App {
             !limit.is_zero() && began.elapsed() >= limit
         };
         let may_repeat = !matches!(outgoing.method, Method::POST | Method::PATCH)
-            && outgoing.method.as_str() != "LOCK";
+            && outgoing.method.as_str() != "LOCK"
+            || self.host.planted.has("edge/repeats-sent-posts");
         let with_method = |condition: NextUpstream, sent: bool| {
             if sent && !may_repeat {
                 condition.with(NextUpstream::NON_IDEMPOTENT)
@@ -205,10 +206,13 @@ impl App {
             }
         };
         attempt.connect_time = Some(attempt.started.elapsed());
-        let timeouts = Timeouts {
+        let mut timeouts = Timeouts {
             send: settings.proxy_send_timeout,
             read: settings.proxy_read_timeout,
         };
+        if self.host.planted.has("edge/no-read-timeout") {
+            timeouts.read *= 1000;
+        }
         match link.exchange(outgoing.build(), timeouts).await {
             Ok(response) => {
                 attempt.header_time = Some(attempt.started.elapsed());

@@ -3,6 +3,8 @@
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use squall_host::planted::Planted;
+
 use crate::balance::{Group, Outcome, Selection};
 use crate::clock;
 use crate::config::upstream::UpstreamConf;
@@ -13,16 +15,18 @@ pub(crate) struct Upstream {
     group: Mutex<Group>,
     /// For `keepalive`.
     pub(crate) pool: Option<Arc<Pool>>,
+    pub(crate) planted: Planted,
 }
 
 impl Upstream {
-    pub(crate) fn new(conf: &UpstreamConf) -> Self {
+    pub(crate) fn new(conf: &UpstreamConf, planted: &Planted) -> Self {
         Self {
-            group: Mutex::new(Group::new(&conf.name, &conf.method)),
+            group: Mutex::new(Group::new(&conf.name, &conf.method, planted)),
             pool: conf
                 .keepalive
                 .clone()
-                .map(|keepalive| Arc::new(Pool::new(keepalive))),
+                .map(|keepalive| Arc::new(Pool::new(keepalive, planted))),
+            planted: planted.clone(),
         }
     }
 

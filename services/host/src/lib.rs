@@ -14,6 +14,7 @@
 //! | [`shutdown`] | the request to stop gracefully |
 //! | [`dns`] | one question to one name server, for programs that resolve by themselves |
 //! | [`serve`], [`connect`] | the glue for axum and hyper-util |
+//! | [`planted`] | defects on purpose, for the tests that show that they are found |
 //! | [`meter`] | a TCP stream that counts |
 //! | [`real`] | the arm for production: tokio's network and the real disk |
 //!
@@ -28,6 +29,7 @@ pub mod launch;
 pub mod meter;
 pub mod net;
 pub mod output;
+pub mod planted;
 pub mod real;
 pub mod serve;
 pub mod shutdown;
@@ -48,6 +50,8 @@ pub struct Host {
     pub disk: disk::Disk,
     /// Standard output of this process.
     pub out: output::Output,
+    /// The defects of this process: none in production.
+    pub planted: planted::Planted,
 }
 
 impl Host {
@@ -63,7 +67,16 @@ impl Host {
             net,
             disk,
             out,
+            planted: planted::Planted::default(),
         }
+    }
+
+    /// The machine as a process sees it that was launched like this: with the defects that its
+    /// environment names, in a build that has them. For the simulator.
+    #[must_use]
+    pub fn launched(mut self, launch: &Launch) -> Self {
+        self.planted = planted::Planted::of(launch);
+        self
     }
 
     /// The host name, as `gethostname(2)` gives it.

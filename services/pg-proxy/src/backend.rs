@@ -12,6 +12,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use squall_host::planted::Planted;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
@@ -31,6 +32,7 @@ pub(crate) struct Backend {
     pub(crate) fullconn: u32,
     /// Told when a server starts slowly.
     pub(crate) warming: Notify,
+    pub(crate) planted: Planted,
     inner: Mutex<Inner>,
 }
 
@@ -61,8 +63,14 @@ pub(crate) enum Assigned {
 }
 
 impl Backend {
-    pub(crate) fn new(config: Arc<ProxyConfig>, log: Logger, fullconn: u32) -> Arc<Self> {
-        let servers: Vec<Server> = config.servers.iter().cloned().map(Server::new).collect();
+    pub(crate) fn new(
+        config: Arc<ProxyConfig>,
+        log: Logger,
+        fullconn: u32,
+        planted: &Planted,
+    ) -> Arc<Self> {
+        let server = |config| Server::new(config, planted);
+        let servers: Vec<Server> = config.servers.iter().cloned().map(server).collect();
         let mut slots: Vec<Slot> = servers
             .iter()
             .map(|server| Slot {
@@ -79,6 +87,7 @@ impl Backend {
             log,
             fullconn,
             warming: Notify::new(),
+            planted: planted.clone(),
             inner: Mutex::new(Inner {
                 servers,
                 slots,
@@ -274,10 +283,13 @@ impl Inner {
         }
     }
 
-    fn give_back(&mut self, index: usize) {
+    fn give_back(&mut self, index: usize, planted: &Planted) {
         let slot = &mut self.slots[index];
         slot.served = slot.served.saturating_sub(1);
         self.balancer.load_changed(index, &self.slots);
+        if planted.has("pg-proxy/loses-wake-ups") {
+            return;
+        }
         self.serve_queues(index);
     }
 }
@@ -328,7 +340,7 @@ impl Drop for Lease {
         if self.connected {
             inner.servers[self.server].counters.session_ends();
         }
-        inner.give_back(self.server);
+        inner.give_back(self.server, &self.backend.planted);
     }
 }
 

@@ -123,6 +123,9 @@ pub(crate) async fn connect<D: Dial, C: Client>(
             }
             Some(Err(failure)) => failure,
             None => {
+                if backend.planted.has("pg-proxy/leaks-places") {
+                    std::mem::forget(lease);
+                }
                 journey.termination = Termination::new(Cause::ClientAbort, Phase::Connect);
                 return None;
             }
@@ -177,7 +180,12 @@ pub(crate) async fn connect<D: Dial, C: Client>(
         }
         lease = match held {
             Some(lease) => lease,
-            None => choose(backend, client, from, begun, journey).await?,
+            None => {
+                if backend.planted.has("pg-proxy/forgets-failed-server") {
+                    journey.server = None;
+                }
+                choose(backend, client, from, begun, journey).await?
+            }
         };
     }
 }

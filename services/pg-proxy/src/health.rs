@@ -6,6 +6,8 @@
 
 use std::time::Duration;
 
+use squall_host::planted::Planted;
+
 use crate::check::status::{CheckStatus, Outcome};
 use crate::config::server::ServerOptions;
 
@@ -18,10 +20,11 @@ pub(crate) struct Health {
     /// Whether a check is on its way.
     pub(crate) running: bool,
     pub(crate) last: Outcome,
+    planted: Planted,
 }
 
 impl Health {
-    pub(crate) fn new(options: &ServerOptions) -> Self {
+    pub(crate) fn new(options: &ServerOptions, planted: &Planted) -> Self {
         Self {
             rise: options.rise,
             fall: options.fall,
@@ -33,6 +36,7 @@ impl Health {
                 info: String::new(),
                 duration: Duration::ZERO,
             },
+            planted: planted.clone(),
         }
     }
 
@@ -42,13 +46,15 @@ impl Health {
         if outcome.status.passed() {
             if self.value < self.top() {
                 self.value += 1;
-                if self.value >= self.rise {
+                let early = u32::from(self.planted.has("pg-proxy/rise-off-by-one"));
+                if self.value + early >= self.rise {
                     self.value = self.top();
                 }
             }
         } else if self.value > 0 {
             self.value -= 1;
-            if self.value < self.rise {
+            let early = u32::from(self.planted.has("pg-proxy/fall-off-by-one"));
+            if self.value < self.rise + early {
                 self.value = 0;
             }
         }
@@ -133,7 +139,7 @@ mod tests {
     }
 
     fn run(options: &ServerOptions, results: &str) -> String {
-        let mut health = Health::new(options);
+        let mut health = Health::new(options, &Planted::default());
         results
             .chars()
             .map(|result| {
@@ -159,7 +165,7 @@ mod tests {
             downinter: Some(Duration::from_secs(5)),
             ..ServerOptions::default()
         };
-        let mut health = Health::new(&options);
+        let mut health = Health::new(&options, &Planted::default());
         let mut seen = vec![health.interval(&options, false).as_millis()];
         let mut stopped = false;
         for passed in [true, false, false, false, false, true, true] {

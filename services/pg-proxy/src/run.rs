@@ -83,6 +83,7 @@ fn build(config: &Config, host: &Host) -> Vec<Proxy> {
         Some((name, _)) => **name == *to.name && to.section.has_servers(),
         None => from.id == to.id,
     };
+    let planted = &host.planted;
     let backends: Vec<Option<Arc<Backend>>> = live
         .iter()
         .map(|proxy| {
@@ -96,7 +97,7 @@ fn build(config: &Config, host: &Host) -> Vec<Proxy> {
             proxy
                 .section
                 .has_servers()
-                .then(|| Backend::new(proxy.clone(), logger(proxy), fullconn))
+                .then(|| Backend::new(proxy.clone(), logger(proxy), fullconn, planted))
         })
         .collect();
     live.iter()
@@ -173,6 +174,7 @@ fn check(beside: &mut JoinSet<()>, proxies: &[Proxy], config: &Config, host: &Ho
             net: host.net.clone(),
             proxy: of.0.config.clone(),
             options: options(of),
+            planted: host.planted.clone(),
         };
         beside.spawn(schedule::run(of.0.clone(), of.1, start, probe));
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use squall_host::planted::Planted;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -69,7 +70,7 @@ pub(crate) enum Grant {
 }
 
 impl Server {
-    pub(crate) fn new(config: ServerConfig) -> Self {
+    pub(crate) fn new(config: ServerConfig, planted: &Planted) -> Self {
         let options = &config.options;
         let address = match config.place {
             Place::Ip(ip) => Some(SocketAddr::new(ip, config.port)),
@@ -84,7 +85,7 @@ impl Server {
             },
             forced_maintenance: options.disabled,
             unresolved: false,
-            health: options.check.then(|| Health::new(options)),
+            health: options.check.then(|| Health::new(options, planted)),
             queue: VecDeque::new(),
             queue_served: 0,
             counters: Counters::default(),

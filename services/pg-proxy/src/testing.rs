@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use squall_host::Launch;
 use squall_host::launch::{Files, Mounted};
 use squall_host::output::{Output, OutputDriver};
+use squall_host::planted::Planted;
 
 use crate::backend::Backend;
 use crate::config::{self, Config};
@@ -67,5 +68,5 @@ pub(crate) fn backend(text: &str) -> (Arc<Backend>, Lines) {
         config.global.log_targets,
         "haproxy",
     );
-    (Backend::new(proxy, log, 1), lines)
+    (Backend::new(proxy, log, 1, &Planted::default()), lines)
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use squall_host::net::{TcpListener, TcpStream};
+use squall_host::planted::Planted;
 use squall_host::{Host, Shutdown};
 use tokio::task::JoinSet;
 
@@ -254,6 +255,11 @@ impl Server {
         }
         let key = (database.oid, sql.to_owned(), declared.to_vec());
         plans.insert(key, (database.schema_epoch(), plan.clone()));
+    }
+
+    /// The defects of this process.
+    pub fn planted(&self) -> &Planted {
+        &self.host.planted
     }
 
     /// A line of the server's log, with PostgreSQL's prefix (`%m [%p] `).

@@ -1,24 +1,16 @@
-//! One question to the database, on a connection of its own.
+//! Statements for the database, on a connection of their own.
 
 use std::io;
 use std::time::Duration;
 
 use squall_host::Host;
 use tokio::time::timeout;
-use tokio_postgres::{NoTls, SimpleQueryMessage};
+use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
 use crate::config::Database;
 
-const QUESTION: &str = "SELECT now(), inet_server_addr()";
-
 /// For saying goodbye; nothing waits for an answer to it.
 const HANG_UP_TIMEOUT: Duration = Duration::from_millis(100);
-
-/// What the database says of itself.
-pub(crate) struct Answer {
-    pub(crate) timestamp: String,
-    pub(crate) address: String,
-}
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -31,7 +23,7 @@ pub(crate) enum Error {
     Database(#[source] tokio_postgres::Error),
     #[error("no answer from the database within {0:?}")]
     QueryTimeout(Duration),
-    #[error("the database gave no row")]
+    #[error("the database gave no row of the kind that was asked for")]
     NoRow,
 }
 
@@ -44,8 +36,13 @@ fn words(error: &tokio_postgres::Error) -> String {
     }
 }
 
-/// Connects, asks, and hangs up.
-pub(crate) async fn ask(host: &Host, database: &Database) -> Result<Answer, Error> {
+/// Connects, runs the statements one after the other, and hangs up. The first row among the answers,
+/// which must have `N` columns and no NULL.
+pub(crate) async fn ask<const N: usize>(
+    host: &Host,
+    database: &Database,
+    statements: &[&str],
+) -> Result<[String; N], Error> {
     let connecting = async {
         let stream = host
             .net
@@ -69,20 +66,24 @@ pub(crate) async fn ask(host: &Host, database: &Database) -> Result<Answer, Erro
     let mut has_ended = false;
     let asking = async {
         // The connection does the input and output while the client waits.
-        let question = client.simple_query(QUESTION);
-        tokio::pin!(question);
+        let questions = all_of(&client, statements);
+        tokio::pin!(questions);
         tokio::select! {
-            answer = &mut question => answer,
+            answer = &mut questions => answer,
             ended = &mut connection => {
                 has_ended = true;
                 ended?;
-                question.await
+                questions.await
             }
         }
     };
-    let rows = timeout(database.query_timeout, asking)
+    let limit = match host.planted.has("users-api/no-query-deadline") {
+        true => database.query_timeout * 1000,
+        false => database.query_timeout,
+    };
+    let rows = timeout(limit, asking)
         .await
-        .map_err(|_| Error::QueryTimeout(database.query_timeout))?
+        .map_err(|_| Error::QueryTimeout(limit))?
         .map_err(Error::Database)?;
     // Without its client the connection says goodbye (Terminate) and ends; a server that does not take
     // that any more has given its answer.
@@ -91,18 +92,30 @@ pub(crate) async fn ask(host: &Host, database: &Database) -> Result<Answer, Erro
         let _ = timeout(HANG_UP_TIMEOUT, connection).await;
     }
     let row = rows.iter().find_map(|message| match message {
-        SimpleQueryMessage::Row(row) => Some((row.get(0)?.to_owned(), row.get(1)?.to_owned())),
+        SimpleQueryMessage::Row(row) => Some(row),
         _ => None,
     });
-    let (timestamp, address) = row.ok_or(Error::NoRow)?;
-    Ok(Answer {
-        timestamp: as_python(&timestamp),
-        address,
-    })
+    let row = row.ok_or(Error::NoRow)?;
+    let values: Option<Vec<String>> = (0..row.len())
+        .map(|at| row.get(at).map(str::to_owned))
+        .collect();
+    let values = values.ok_or(Error::NoRow)?;
+    values.try_into().map_err(|_| Error::NoRow)
+}
+
+async fn all_of(
+    client: &Client,
+    statements: &[&str],
+) -> Result<Vec<SimpleQueryMessage>, tokio_postgres::Error> {
+    let mut answers = Vec::new();
+    for statement in statements {
+        answers.extend(client.simple_query(statement).await?);
+    }
+    Ok(answers)
 }
 
 /// `2025-09-10 01:33:07.8225+00` as Python prints it: six digits, and minutes in the offset.
-fn as_python(timestamp: &str) -> String {
+pub(crate) fn as_python(timestamp: &str) -> String {
     let Some(at) = timestamp.rfind(['+', '-']).filter(|at| *at > 10) else {
         return timestamp.to_owned();
     };

@@ -1,11 +1,12 @@
 //! The application of the Compose system: `GET /data` says which instance answered, which database it
-//! reached and what time it is there; `GET /health` says that the process lives.
+//! reached and what time it is there; `GET /users` counts the rows of the table `users`, and `POST`
+//! adds one; `GET /health` says that the process lives.
 //!
 //! | module | idea |
 //! |---|---|
 //! | [`config`] | the environment, read |
-//! | `app` | the two routes and their answers |
-//! | `database` | one question to the database, on a connection of its own |
+//! | `app` | the routes and their answers |
+//! | `database` | statements for the database, on a connection of their own |
 //!
 //! Deliberately absent: a pool. The original opens a connection for each request, and the lab is
 //! about what happens to those.
@@ -16,6 +17,7 @@ mod database;
 
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use squall_host::serve::Http;
 use squall_host::{Diagnostics, Facts, Host, Launch, Loaded, Shutdown};
@@ -54,10 +56,13 @@ pub async fn run(config: Config, host: Host, shutdown: Shutdown) -> Result<(), E
         .net
         .listen(address)
         .map_err(|source| Error::Listen { address, source })?;
-    let limits = Http {
+    let mut limits = Http {
         connections_max: config.connections_max,
         ..Http::default()
     };
+    if host.planted.has("users-api/cuts-off-at-stop") {
+        limits.grace = Duration::ZERO;
+    }
     limits
         .serve(listener, app::router(config, host), shutdown)
         .await;

@@ -7,6 +7,10 @@
 //! | `every-request-answered` | [`every_request_answered`] | every request got an HTTP answer |
 //! | `no-failed-request` | [`no_failed_request`] | every request was answered with 200 to 299 |
 //! | `no-server-error` | [`no_server_error`] | no answer was a 5xx |
+//! | `no-empty-success` | [`no_empty_success`] | a success says what others of its client say |
+//! | `no-lost-write` | [`no_lost_write`] | what was acknowledged is counted |
+//! | `no-repeated-write` | [`no_repeated_write`] | nothing is counted twice |
+//! | `reads-go-forward` | [`reads_go_forward`] | a count is never seen to shrink |
 //! | `recovers` | [`recovers`] | from a stated time after the last change, all is well |
 //! | `balanced-after-recovery` | [`balanced_after_recovery`] | from then on the backends share the work |
 //!
@@ -17,8 +21,12 @@
 
 pub mod balanced_after_recovery;
 pub mod every_request_answered;
+pub mod no_empty_success;
 pub mod no_failed_request;
+pub mod no_lost_write;
+pub mod no_repeated_write;
 pub mod no_server_error;
+pub mod reads_go_forward;
 pub mod recovers;
 #[cfg(test)]
 mod samples;
@@ -28,16 +36,20 @@ use std::time::Duration;
 use squall_record::{Kind, RunRecord, Sample};
 
 /// The names of all invariants, as a scenario writes them.
-pub const NAMES: [&str; 5] = [
+pub const NAMES: [&str; 9] = [
     "every-request-answered",
     "no-failed-request",
     "no-server-error",
     "recovers",
     "balanced-after-recovery",
+    "no-empty-success",
+    "no-lost-write",
+    "no-repeated-write",
+    "reads-go-forward",
 ];
 
 /// An invariant with its parameters.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Invariant {
     /// See [`every_request_answered`].
     EveryRequestAnswered,
@@ -57,6 +69,23 @@ pub enum Invariant {
         /// How far a share may be from even, from 0 to 1.
         tolerance: f64,
     },
+    /// See [`no_empty_success`].
+    NoEmptySuccess,
+    /// See [`no_lost_write`].
+    NoLostWrite(Counted),
+    /// See [`no_repeated_write`].
+    NoRepeatedWrite(Counted),
+    /// See [`reads_go_forward`].
+    ReadsGoForward(Counted),
+}
+
+/// Who adds to a count, and who reads it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Counted {
+    /// The client whose requests each add one to a count that starts at 0.
+    pub writes: String,
+    /// The client whose answers carry the count as their `value`.
+    pub reads: String,
 }
 
 impl Invariant {
@@ -68,19 +97,27 @@ impl Invariant {
             Self::NoServerError => NAMES[2],
             Self::Recovers { .. } => NAMES[3],
             Self::BalancedAfterRecovery { .. } => NAMES[4],
+            Self::NoEmptySuccess => NAMES[5],
+            Self::NoLostWrite(_) => NAMES[6],
+            Self::NoRepeatedWrite(_) => NAMES[7],
+            Self::ReadsGoForward(_) => NAMES[8],
         }
     }
 
     /// Whether it holds over a run. Looks at the samples and the happenings, not at the summary.
     pub fn judge(&self, record: &RunRecord) -> squall_record::Invariant {
-        let (holds, detail) = match *self {
+        let (holds, detail) = match self {
             Self::EveryRequestAnswered => every_request_answered::judge(record),
             Self::NoFailedRequest => no_failed_request::judge(record),
             Self::NoServerError => no_server_error::judge(record),
-            Self::Recovers { within } => recovers::judge(record, within),
+            Self::Recovers { within } => recovers::judge(record, *within),
             Self::BalancedAfterRecovery { within, tolerance } => {
-                balanced_after_recovery::judge(record, within, tolerance)
+                balanced_after_recovery::judge(record, *within, *tolerance)
             }
+            Self::NoEmptySuccess => no_empty_success::judge(record),
+            Self::NoLostWrite(counted) => no_lost_write::judge(record, counted),
+            Self::NoRepeatedWrite(counted) => no_repeated_write::judge(record, counted),
+            Self::ReadsGoForward(counted) => reads_go_forward::judge(record, counted),
         };
         squall_record::Invariant {
             name: self.name().to_owned(),
@@ -118,6 +155,39 @@ fn none<'a>(
                 seconds(sample.sent_us),
                 sample.outcome,
                 seconds(sample.latency_us)
+            ),
+        ),
+    }
+}
+
+/// The samples of one client.
+fn of<'a>(record: &'a RunRecord, client: &str) -> impl Iterator<Item = &'a Sample> {
+    let samples = record.samples.iter();
+    samples.filter(move |sample| sample.client.as_str() == client)
+}
+
+/// Judges "no read is wrong", naming the first that is and why.
+fn reads(
+    record: &RunRecord,
+    counted: &Counted,
+    wrong: impl Fn(&Sample, i64) -> Option<String>,
+) -> Judgement {
+    let (mut total, mut count, mut first) = (0_u64, 0_u64, None);
+    for read in of(record, &counted.reads).filter(|read| read.is_ok()) {
+        let Some(value) = read.value else { continue };
+        total += 1;
+        if let Some(why) = wrong(read, value) {
+            count += 1;
+            first.get_or_insert_with(|| (seconds(read.sent_us), value, why));
+        }
+    }
+    match (total, first) {
+        (0, _) => (None, format!("no read of {} has a value", counted.reads)),
+        (_, None) => (Some(true), format!("{total} of {total} reads right")),
+        (_, Some((at, value, why))) => (
+            Some(false),
+            format!(
+                "{count} of {total} reads wrong; the first, sent at {at}, counts {value} {why}"
             ),
         ),
     }

@@ -1,5 +1,6 @@
 //! Records made by hand, for the tests.
 
+use crate::Counted;
 use squall_record::{Failure, Happening, Kind, Log, Outcome, RunRecord, Sample, Summary, Verdict};
 
 pub(crate) fn record(samples: Vec<Sample>) -> RunRecord {
@@ -40,6 +41,37 @@ pub(crate) fn by(at_s: u64, backend: &str) -> Sample {
     }
 }
 
+/// A write that is acknowledged after so long.
+pub(crate) fn write(at_s: u64, after_s: u64) -> Sample {
+    Sample {
+        client: "writes".into(),
+        latency_us: after_s * 1_000_000,
+        ..ok(at_s)
+    }
+}
+
+pub(crate) fn write_fails(at_s: u64) -> Sample {
+    Sample {
+        client: "writes".into(),
+        ..fails(at_s)
+    }
+}
+
+pub(crate) fn read(at_s: u64, value: i64) -> Sample {
+    Sample {
+        client: "reads".into(),
+        value: Some(value),
+        ..ok(at_s)
+    }
+}
+
+pub(crate) fn counted() -> Counted {
+    Counted {
+        writes: "writes".to_owned(),
+        reads: "reads".to_owned(),
+    }
+}
+
 pub(crate) fn fault(at_s: u64) -> Happening {
     happening(at_s, Kind::Fault)
 }
@@ -56,6 +88,7 @@ fn sample(at_s: u64, outcome: Outcome) -> Sample {
         outcome,
         backend: None,
         database: None,
+        value: None,
     }
 }
 

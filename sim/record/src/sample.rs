@@ -23,6 +23,10 @@ pub struct Sample {
     /// Which database was behind it, as the answer says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database: Option<Name>,
+    /// The number that the client reads from its answers, for invariants that compare what was
+    /// written with what is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<i64>,
 }
 
 impl Sample {

@@ -18,6 +18,7 @@ fn sample(sent_ms: u64, latency_ms: u64, status: Option<u16>, number: usize) -> 
         outcome: status.map_or(Outcome::Failure(Failure::Timeout), Outcome::Status),
         backend: served(["backend1", "backend2"]),
         database: served(["postgres-slave1", "postgres-slave2"]),
+        value: None,
     }
 }
 

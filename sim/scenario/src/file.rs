@@ -6,7 +6,8 @@
 //!
 //! | part of the file | module |
 //! |---|---|
-//! | `scenario`, `about`, `system`, `network`, `invariants` | here |
+//! | `scenario`, `about`, `system`, `network` | here |
+//! | `invariants` | `invariant` |
 //! | `clients` | [`client`] |
 //! | `phases` | [`phase`] |
 //! | `load` of a phase or a step | [`load`] |
@@ -35,6 +36,7 @@
 //!     keep_alive: false
 //!     backend: $.backend_id             # who answered; or {header: X-Upstream-Addr}
 //!     database: $.postgres_ip           # an address becomes the name of its service
+//!     value: $.users                    # a number, for no-lost-write and its siblings
 //! phases:
 //!   - phase: NAME
 //!     for: 20s
@@ -70,6 +72,7 @@
 
 pub mod client;
 pub mod expect;
+mod invariant;
 pub mod load;
 pub mod phase;
 pub mod step;
@@ -151,12 +154,6 @@ pub const LATENCY: Duration = Duration::from_micros(200);
 
 /// How long `up` may take unless said otherwise.
 pub const UP_WITHIN: Duration = Duration::from_secs(120);
-
-/// A phase, the time within which `recovers` asks for all to be well, unless said otherwise.
-const RECOVERS_WITHIN: Duration = Duration::from_secs(10);
-
-/// How far from even a share may be for `balanced-after-recovery`, unless said otherwise.
-const BALANCE_TOLERANCE: f64 = 0.1;
 
 /// The first key of every scenario file, by which `squall list` knows one.
 pub const FIRST_KEY: &str = "scenario";
@@ -251,7 +248,7 @@ fn read_root(file: Arc<str>, root: &Node, problems: &mut Problems) -> Option<Sce
             problems,
         )
         .map(|node| phase::read_all(node, &clients, problems));
-    let invariants = read_invariants(fields.take("invariants"), problems);
+    let invariants = invariant::read_all(fields.take("invariants"), &clients, problems);
     fields.finish(problems);
     Some(Scenario {
         file,
@@ -363,66 +360,4 @@ fn duration(
 fn duration_of(node: &Node, what: &str, problems: &mut Problems) -> Option<Duration> {
     let text = node.expect_text(what, problems)?;
     problems.quantity(node.line, units::duration(text))
-}
-
-fn read_invariants(node: Option<&Node>, problems: &mut Problems) -> Vec<Invariant> {
-    let Some(node) = node else {
-        return Vec::new();
-    };
-    let nodes = node.expect_list("invariants", problems);
-    nodes
-        .iter()
-        .filter_map(|node| read_invariant(node, problems))
-        .collect()
-}
-
-fn read_invariant(node: &Node, problems: &mut Problems) -> Option<Invariant> {
-    let (name, parameters) = match (&node.value, node.text()) {
-        (_, Some(name)) => (name, None),
-        (Value::Map(entries), _) if entries.len() == 1 => {
-            (entries[0].0.text.as_str(), Some(&entries[0].1))
-        }
-        _ => {
-            let help = "write `- no-failed-request` or `- recovers: {within: 5s}`";
-            problems.add(
-                node.line,
-                "an invariant is a name, or one name with parameters",
-                help,
-            );
-            return None;
-        }
-    };
-    let mut within = RECOVERS_WITHIN;
-    let mut tolerance = BALANCE_TOLERANCE;
-    match (name, parameters) {
-        ("recovers" | "balanced-after-recovery", Some(parameters)) => {
-            let mut fields = parameters.fields("the parameters of an invariant", problems)?;
-            within = duration_or(&mut fields, "within", within, problems);
-            if name == "balanced-after-recovery"
-                && let Some(node) = fields.take("tolerance")
-                && let Some(text) = node.expect_text("tolerance", problems)
-            {
-                tolerance = problems.quantity(node.line, units::percent(text))?;
-            }
-            fields.finish(problems);
-        }
-        (_, Some(parameters)) if squall_check::NAMES.contains(&name) => {
-            let message = format!("the invariant `{name}` has no parameters");
-            problems.add(parameters.line, message, format!("write `- {name}`"));
-            return None;
-        }
-        _ => {}
-    }
-    Some(match name {
-        "every-request-answered" => Invariant::EveryRequestAnswered,
-        "no-failed-request" => Invariant::NoFailedRequest,
-        "no-server-error" => Invariant::NoServerError,
-        "recovers" => Invariant::Recovers { within },
-        "balanced-after-recovery" => Invariant::BalancedAfterRecovery { within, tolerance },
-        _ => {
-            let help = yaml::suggestion(name, &squall_check::NAMES);
-            problems.add(node.line, format!("unknown invariant `{name}`"), help);
-            return None;
-        }
-    })
 }

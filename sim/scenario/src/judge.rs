@@ -283,6 +283,7 @@ mod tests {
             outcome,
             backend: Some(backend.into()),
             database: None,
+            value: None,
         }
     }
 

@@ -40,13 +40,15 @@ struct Inner {
 #[derive(Debug)]
 pub struct Ticket(usize);
 
-/// What an answer says about who served it, word for word.
+/// What a client reads from an answer: who served it, word for word, and a number.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Servers {
     /// The backend.
     pub backend: Option<String>,
     /// The database behind it.
     pub database: Option<String>,
+    /// The number that the client reads.
+    pub value: Option<i64>,
 }
 
 impl Recorder {
@@ -76,6 +78,7 @@ impl Recorder {
             outcome: Outcome::Failure(Failure::Timeout),
             backend: None,
             database: None,
+            value: None,
         });
         inner.pending.insert(index);
         Ticket(index)
@@ -93,6 +96,7 @@ impl Recorder {
         sample.outcome = outcome;
         sample.backend = backend;
         sample.database = database;
+        sample.value = servers.value;
     }
 
     /// Whether every request that was sent before this time of the story has its outcome.
@@ -206,6 +210,7 @@ mod tests {
         let servers = Servers {
             backend: Some("172.19.0.9:5000, 172.19.0.3:5000".to_owned()),
             database: Some("172.19.0.3".to_owned()),
+            value: None,
         };
         recorder.ended(quick, Outcome::Status(200), &servers);
         assert!(!recorder.is_settled(second));

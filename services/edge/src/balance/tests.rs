@@ -11,7 +11,7 @@ fn server(weight: i64) -> ServerConf {
 }
 
 fn group(method: Method, servers: &[ServerConf]) -> Group {
-    let mut group = Group::new(&"backend".into(), &method);
+    let mut group = Group::new(&"backend".into(), &method, &Planted::default());
     for (at, conf) in servers.iter().enumerate() {
         let ip = IpAddr::from([10, 0, 0, at as u8 + 1]);
         group.set_addresses(at, conf, &[ip]);
@@ -254,7 +254,7 @@ fn hashes_are_stable_and_move_on_from_the_dead() {
 #[test]
 fn new_addresses_come_and_old_ones_keep_their_state() {
     let conf = server(1);
-    let mut group = Group::new(&"backend".into(), &Method::RoundRobin);
+    let mut group = Group::new(&"backend".into(), &Method::RoundRobin, &Planted::default());
     let ip = |last: u8| IpAddr::from([10, 0, 0, last]);
     assert!(group.set_addresses(0, &conf, &[ip(1), ip(2)]));
     assert_eq!(fail_once(&mut group, 0), [1, 2]);

@@ -93,6 +93,9 @@ impl Relay {
                     };
                     complain_plain(request, &format!("{words} while reading upstream"));
                     finish(request, status, Some(remainder.link()));
+                    if self.lease.upstream().planted.has("edge/ends-cut-bodies") {
+                        return Poll::Ready(None);
+                    }
                     self.failure = Some(failure);
                     cx.waker().wake_by_ref();
                     return Poll::Pending;

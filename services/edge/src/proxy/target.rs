@@ -138,7 +138,7 @@ impl App {
                 addresses
             }
         };
-        let upstream = Upstream::new(&UpstreamConf::new(host, &origin));
+        let upstream = Upstream::new(&UpstreamConf::new(host, &origin), &self.host.planted);
         let server = ServerConf::new(host, port, &origin);
         upstream.group().set_addresses(0, &server, &addresses);
         Ok(Arc::new(upstream))

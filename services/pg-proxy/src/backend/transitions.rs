@@ -24,6 +24,9 @@ impl Backend {
         if server.in_maintenance() {
             return None;
         }
+        if self.planted.has("pg-proxy/never-rechecks") && server.state == State::Stopped {
+            return None;
+        }
         let address = server.address?;
         if let Some(health) = &mut server.health {
             health.running = true;
@@ -179,7 +182,9 @@ impl Backend {
         };
         let ends_backups =
             server.config.options.shutdown_backup_sessions_when_up && !inner.slots[index].backup;
-        inner.reweigh(index);
+        if !self.planted.has("pg-proxy/keeps-weight-of-down") {
+            inner.reweigh(index);
+        }
         if slow {
             self.warming.notify_one();
         }

@@ -8,6 +8,7 @@ use rusqlite::types::Value;
 use super::transaction::aborted;
 use super::{Session, Stop};
 use crate::engine::context::{Signal, lock};
+use crate::engine::database::Side;
 use crate::engine::rows::{Format, Rows};
 use crate::engine::store::Sequence;
 use crate::error::PgError;
@@ -306,7 +307,10 @@ impl Session {
         parameters: &[Value],
         formats: &[Format],
     ) -> Result<Answer, Stop> {
-        let side = self.transaction.side();
+        let side = match self.server.planted().has("pg-stub/shows-uncommitted") {
+            true => Side::Working,
+            false => self.transaction.side(),
+        };
         let result = self
             .database
             .run(side, plan, parameters, formats, &mut self.context);

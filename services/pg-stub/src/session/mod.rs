@@ -139,6 +139,9 @@ pub async fn run(
         Ok(()) => {}
         Err(Stop::Gone(error)) => {
             tracing::debug!(pid = session.pid, %error, "the client is gone");
+            if session.server.planted().has("pg-stub/leaks-slots") {
+                std::mem::forget(place);
+            }
         }
         Err(Stop::Error(error)) => {
             session.server.log(session.pid, "FATAL", &error.message);

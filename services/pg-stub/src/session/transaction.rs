@@ -218,6 +218,18 @@ impl Session {
         if self.transaction.writer.is_none() {
             return Ok(());
         }
+        let planted = self.server.planted();
+        if commit && planted.has("pg-stub/answers-before-commit") {
+            let (database, guard) = (self.database.clone(), self.transaction.writer.take());
+            tokio::spawn(async move {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                drop((database.commit(), guard));
+            });
+            return Ok(());
+        }
+        if !commit && planted.has("pg-stub/rollback-keeps-lock") {
+            std::mem::forget(self.transaction.writer.take());
+        }
         let result = if commit {
             self.database.commit()
         } else {

@@ -151,11 +151,16 @@ impl Caller {
     }
 
     fn servers(&self, headers: &HeaderMap, body: &[u8]) -> Servers {
-        let (backend, database) = (&self.client.backend, &self.client.database);
+        let (backend, database, value) = (
+            &self.client.backend,
+            &self.client.database,
+            &self.client.value,
+        );
         let is_json = |extract: &Option<Extract>| matches!(extract, Some(Extract::Json(_)));
-        let json: Option<serde_json::Value> = (is_json(backend) || is_json(database))
-            .then(|| serde_json::from_slice(body).ok())
-            .flatten();
+        let json: Option<serde_json::Value> =
+            (is_json(backend) || is_json(database) || is_json(value))
+                .then(|| serde_json::from_slice(body).ok())
+                .flatten();
         let read = |extract: &Option<Extract>| match extract.as_ref()? {
             Extract::Header(name) => Some(headers.get(name)?.to_str().ok()?.to_owned()),
             Extract::Json(path) => at_path(json.as_ref()?, path),
@@ -163,6 +168,7 @@ impl Caller {
         Servers {
             backend: read(backend),
             database: read(database),
+            value: read(value).and_then(|text| text.parse().ok()),
         }
     }
 

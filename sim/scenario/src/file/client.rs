@@ -33,6 +33,8 @@ pub struct Client {
     pub backend: Option<Extract>,
     /// Where the answer says which database was behind it.
     pub database: Option<Extract>,
+    /// Where the answer has a number that invariants judge.
+    pub value: Option<Extract>,
 }
 
 /// When the next request goes out.
@@ -204,6 +206,7 @@ fn read(node: &Node, problems: &mut Problems) -> Option<Client> {
         .unwrap_or(false);
     let backend = read_extract(&mut fields, "backend", problems);
     let database = read_extract(&mut fields, "database", problems);
+    let value = read_extract(&mut fields, "value", problems);
     fields.finish(problems);
     let (method, url) = target?;
     Some(Client {
@@ -218,6 +221,7 @@ fn read(node: &Node, problems: &mut Problems) -> Option<Client> {
         keep_alive,
         backend,
         database,
+        value,
     })
 }
 

@@ -151,9 +151,9 @@ impl Machine for SimulatedWorld {
         if let Some(node) = self.lock().nodes.get_mut(&node) {
             node.env.clone_from(&launch.env);
         }
-        let program = program.clone();
+        let (program, launch) = (program.clone(), launch.clone());
         self.control.start(host(node), move |host, shutdown| {
-            program.start(host, shutdown)
+            program.start(host.launched(&launch), shutdown)
         });
     }
 
