@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use squall_cluster::compose;
+use squall_cluster::compose::{self, Project};
 use squall_cluster::plan::{Plan as Cluster, Surroundings};
 use squall_host::launch::Load;
 use squall_host::{Diagnostic, Diagnostics, Origin};
@@ -128,7 +128,8 @@ fn cluster(
         knows: programs.knows,
     };
     let project = compose::read(&path.display().to_string(), &options);
-    match project.and_then(|project| {
+    match project.and_then(|mut project| {
+        Diagnostics::check(resize(&mut project, scenario))?;
         // Each service that is played by a program that is not there would only say so again.
         let plan = || squall_cluster::plan::plan(&project, &around);
         all_known.then(plan).transpose()
@@ -139,4 +140,35 @@ fn cluster(
             None
         }
     }
+}
+
+/// Takes services out of a project and scales others, as the scenario says; what it says in vain.
+fn resize(project: &mut Project, scenario: &Scenario) -> Vec<Diagnostic> {
+    let names: Vec<String> = project.services.iter().map(|s| s.name.clone()).collect();
+    let unknown = |line: u32, name: &str| {
+        let origin = Origin::new(scenario.file.clone(), line);
+        let message = format!("no service `{name}` in the Compose file");
+        Diagnostic::at(origin, message).help(crate::yaml::suggestion(name, &names))
+    };
+    let mut problems = Vec::new();
+    for (name, replicas) in &scenario.system.scale {
+        match project.services.iter_mut().find(|s| s.name == *name) {
+            Some(service) => service.replicas.value = replicas.value,
+            None => problems.push(unknown(replicas.line, name)),
+        }
+    }
+    for name in &scenario.system.without {
+        if !names.contains(&name.value) {
+            problems.push(unknown(name.line, &name.value));
+        }
+        project
+            .services
+            .retain(|service| service.name != name.value);
+        for service in &mut project.services {
+            service
+                .depends_on
+                .retain(|dependency| dependency.value.service != name.value);
+        }
+    }
+    problems
 }
