@@ -13,6 +13,8 @@
 //! | `load` of a phase or a step | [`load`] |
 //! | `steps` of a phase | [`step`] |
 //! | `expect` of a phase | [`expect`] |
+//! | `explore` of a phase | [`explore`] |
+//! | all of it, the other way round | [`mod@write`] |
 //!
 //! Everything that can be said, once:
 //!
@@ -25,6 +27,10 @@
 //!   profiles: [extra]
 //!   programs: {IMAGE or SERVICE: PROGRAM}
 //!   up_within: 120s
+//!   without: [SERVICE]                  # of the Compose file, left out; nobody waits for it
+//!   scale: {SERVICE: 1}                 # replicas, whatever the Compose file says
+//! seed: 7                               # unless `--seed` says another
+//! verdict: failed                       # how it ends with that seed: passed, failed, unknown
 //! network: {latency: 200us, jitter: 0}  # when nothing is wrong
 //! clients:
 //!   - name: load
@@ -41,6 +47,7 @@
 //!   - phase: NAME
 //!     for: 20s
 //!     load: off                         # or on, 100/s, 500ms; or by client: {load: off}
+//!     explore: {}                       # faults that `--explore` draws; see `explore`
 //!     steps:                            # `at` from the start of the phase; `for` undoes it
 //!       - {at: 5s, kill: SERVICE, for: 3s}      # or a list, a container, SERVICE-NUMBER
 //!       - stop: SERVICE                         # start, restart, pause, unpause
@@ -72,10 +79,12 @@
 
 pub mod client;
 pub mod expect;
+pub mod explore;
 mod invariant;
 pub mod load;
 pub mod phase;
 pub mod step;
+pub mod write;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -84,9 +93,11 @@ use std::time::Duration;
 
 use squall_check::Invariant;
 use squall_host::{Diagnostic, Diagnostics, Origin};
+use squall_record::Verdict;
 
 pub use client::{Client, Extract, Pace, Url};
 pub use expect::{Expectation, Quantity, Served};
+pub use explore::Budget;
 pub use load::Load;
 pub use phase::Phase;
 pub use step::{Act, Healed, Links, Process, Step};
@@ -114,6 +125,10 @@ pub struct Scenario {
     pub about: Option<String>,
     /// What is put under test.
     pub system: System,
+    /// Decides what the file leaves open, unless the command line says otherwise.
+    pub seed: Option<u64>,
+    /// How the run with that seed ends: a failure that is kept says so.
+    pub verdict: Verdict,
     /// The network as it is when nothing is wrong with it.
     pub network: Network,
     /// Who sends requests.
@@ -137,6 +152,10 @@ pub struct System {
     pub programs: BTreeMap<String, Located<String>>,
     /// How long the system may take until all of it has started.
     pub up_within: Duration,
+    /// Services that are left out. Nobody waits for them; who needs their names cannot start.
+    pub without: Vec<Located<String>>,
+    /// How many containers of a service there are, whatever the Compose file says.
+    pub scale: BTreeMap<String, Located<u32>>,
 }
 
 /// The network as it is when nothing is wrong with it.
@@ -239,6 +258,12 @@ fn read_root(file: Arc<str>, root: &Node, problems: &mut Problems) -> Option<Sce
             problems,
         )
         .and_then(|node| read_system(node, problems));
+    let seed = fields
+        .take("seed")
+        .and_then(|node| read_seed(node, problems));
+    let verdict = fields
+        .take("verdict")
+        .and_then(|node| read_verdict(node, problems));
     let network = read_network(fields.take("network"), problems);
     let clients = client::read_all(fields.take("clients"), problems);
     let phases = fields
@@ -255,6 +280,8 @@ fn read_root(file: Arc<str>, root: &Node, problems: &mut Problems) -> Option<Sce
         name: name?.trim().to_owned(),
         about: about.map(|about| about.trim().to_owned()),
         system: system?,
+        seed,
+        verdict: verdict.unwrap_or(Verdict::Passed),
         network,
         clients,
         phases: phases?,
@@ -301,6 +328,17 @@ fn read_system(node: &Node, problems: &mut Problems) -> Option<System> {
         .map(|node| node.expect_texts("profiles", problems))
         .unwrap_or_default();
     let up_within = duration_or(&mut fields, "up_within", UP_WITHIN, problems);
+    let without = fields
+        .take("without")
+        .map(|node| node.expect_texts("without", problems))
+        .unwrap_or_default();
+    let mut scale = BTreeMap::new();
+    for (key, node) in entries(&mut fields, "scale", problems) {
+        if let Some(value) = read_replicas(node, problems) {
+            let line = node.line;
+            scale.insert(key, Located { line, value });
+        }
+    }
     fields.finish(problems);
     Some(System {
         compose: compose?,
@@ -308,7 +346,48 @@ fn read_system(node: &Node, problems: &mut Problems) -> Option<System> {
         profiles: profiles.into_iter().map(|(_, profile)| profile).collect(),
         programs,
         up_within,
+        without: without
+            .into_iter()
+            .map(|(line, value)| Located { line, value })
+            .collect(),
+        scale,
     })
+}
+
+fn read_replicas(node: &Node, problems: &mut Problems) -> Option<u32> {
+    let text = node.expect_text("scale", problems)?;
+    let replicas = text.parse().ok().filter(|replicas| *replicas > 0);
+    if replicas.is_none() {
+        let message = format!("`{text}` is no number of containers to start with");
+        problems.add(
+            node.line,
+            message,
+            "write `scale: {backend: 1}`, or `without: [backend]`",
+        );
+    }
+    replicas
+}
+
+fn read_seed(node: &Node, problems: &mut Problems) -> Option<u64> {
+    let text = node.expect_text("seed", problems)?;
+    let seed = text.parse().ok();
+    if seed.is_none() {
+        let message = format!("`{text}` is no seed");
+        problems.add(node.line, message, "write a whole number, as in `seed: 7`");
+    }
+    seed
+}
+
+fn read_verdict(node: &Node, problems: &mut Problems) -> Option<Verdict> {
+    let all = [Verdict::Passed, Verdict::Failed, Verdict::Unknown];
+    let text = node.expect_text("verdict", problems)?;
+    let verdict = all.into_iter().find(|verdict| verdict.as_str() == text);
+    if verdict.is_none() {
+        let message = format!("`{text}` is no verdict");
+        let known = all.map(Verdict::as_str);
+        problems.add(node.line, message, yaml::suggestion(text, &known));
+    }
+    verdict
 }
 
 fn entries<'a>(

@@ -146,14 +146,15 @@ fn cluster(
         load: programs.load,
         knows: programs.knows,
     };
-    // Each service that is played by a program that is not there would only say so again.
-    let plan = |project: &Project| {
-        let plan = || squall_cluster::plan::plan(project, &around);
+    let plan = |mut project: Project| {
+        Diagnostics::check(resize(&mut project, scenario))?;
+        // Each service that is played by a program that is not there would only say so again.
+        let plan = || squall_cluster::plan::plan(&project, &around);
         all_known.then(plan).transpose()
     };
     let cluster = match manifest {
-        Manifest::In(folder) => project(scenario, folder).and_then(|project| plan(&project)),
-        Manifest::Read(project) => plan(project),
+        Manifest::In(folder) => project(scenario, folder).and_then(plan),
+        Manifest::Read(project) => plan(project.clone()),
     };
     match cluster {
         Ok(cluster) => cluster,
@@ -180,4 +181,35 @@ fn project(scenario: &Scenario, folder: &Path) -> Result<Project, Diagnostics> {
         project_name: None,
     };
     compose::read(&path.display().to_string(), &options)
+}
+
+/// Takes services out of a project and scales others, as the scenario says; what it says in vain.
+fn resize(project: &mut Project, scenario: &Scenario) -> Vec<Diagnostic> {
+    let names: Vec<String> = project.services.iter().map(|s| s.name.clone()).collect();
+    let unknown = |line: u32, name: &str| {
+        let origin = Origin::new(scenario.file.clone(), line);
+        let message = format!("no service `{name}` in the Compose file");
+        Diagnostic::at(origin, message).help(crate::yaml::suggestion(name, &names))
+    };
+    let mut problems = Vec::new();
+    for (name, replicas) in &scenario.system.scale {
+        match project.services.iter_mut().find(|s| s.name == *name) {
+            Some(service) => service.replicas.value = replicas.value,
+            None => problems.push(unknown(replicas.line, name)),
+        }
+    }
+    for name in &scenario.system.without {
+        if !names.contains(&name.value) {
+            problems.push(unknown(name.line, &name.value));
+        }
+        project
+            .services
+            .retain(|service| service.name != name.value);
+        for service in &mut project.services {
+            service
+                .depends_on
+                .retain(|dependency| dependency.value.service != name.value);
+        }
+    }
+    problems
 }

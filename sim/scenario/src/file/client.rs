@@ -132,6 +132,15 @@ impl Extract {
 
 /// As a browser waits, roughly: [`Client::timeout`] unless said otherwise.
 pub const TIMEOUT: Duration = Duration::from_secs(30);
+/// The keys that say what is sent.
+pub(super) const METHODS: [(&str, Method); 6] = [
+    ("get", Method::GET),
+    ("post", Method::POST),
+    ("put", Method::PUT),
+    ("delete", Method::DELETE),
+    ("patch", Method::PATCH),
+    ("head", Method::HEAD),
+];
 
 /// The longest that a client may be told to wait.
 const TIMEOUT_MAX: Duration = Duration::from_secs(3600);
@@ -226,16 +235,8 @@ fn read(node: &Node, problems: &mut Problems) -> Option<Client> {
 }
 
 fn read_target(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<(Method, Located<Url>)> {
-    let methods = [
-        ("get", Method::GET),
-        ("post", Method::POST),
-        ("put", Method::PUT),
-        ("delete", Method::DELETE),
-        ("patch", Method::PATCH),
-        ("head", Method::HEAD),
-    ];
     let mut found: Vec<(Method, &Node)> = Vec::new();
-    for (key, method) in methods {
+    for (key, method) in METHODS {
         found.extend(fields.take(key).map(|node| (method, node)));
     }
     let [(method, node)] = found.as_slice() else {

@@ -10,10 +10,10 @@ use crate::units;
 use crate::yaml::{self, Expect, Node, Problems, Value};
 
 /// A phase, the time within which `recovers` asks for all to be well, unless said otherwise.
-const RECOVERS_WITHIN: Duration = Duration::from_secs(10);
+pub(super) const RECOVERS_WITHIN: Duration = Duration::from_secs(10);
 
 /// How far from even a share may be for `balanced-after-recovery`, unless said otherwise.
-const BALANCE_TOLERANCE: f64 = 0.1;
+pub(super) const BALANCE_TOLERANCE: f64 = 0.1;
 
 pub(super) fn read_all(
     node: Option<&Node>,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::client::Client;
 use super::expect::{self, Expectation};
+use super::explore::{self, Budget};
 use super::load::{self, Load};
 use super::step::{self, Step};
 use super::{Located, duration_of};
@@ -20,6 +21,8 @@ pub struct Phase {
     pub load: Vec<(String, Load)>,
     /// In the order of the file.
     pub steps: Vec<Step>,
+    /// Faults that an exploring run draws from its seed, beside the steps.
+    pub explore: Option<Budget>,
     /// What is expected of the requests that are sent in it.
     pub expect: Vec<Expectation>,
 }
@@ -108,6 +111,9 @@ fn read(node: &Node, clients: &[Client], problems: &mut Problems) -> Option<Phas
         .take("steps")
         .map(|node| step::read_all(node, lasts, clients, problems))
         .unwrap_or_default();
+    let explore = fields
+        .take("explore")
+        .and_then(|node| explore::read(node, problems));
     let expect = fields
         .take("expect")
         .map(|node| expect::read_all(node, problems))
@@ -118,6 +124,7 @@ fn read(node: &Node, clients: &[Client], problems: &mut Problems) -> Option<Phas
         lasts: lasts?,
         load,
         steps,
+        explore,
         expect,
     })
 }

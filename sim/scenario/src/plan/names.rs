@@ -5,7 +5,8 @@ use std::net::IpAddr;
 
 use squall_cluster::plan::Plan as Cluster;
 
-use crate::file::{Act, Client, Links, Located, Scenario};
+use crate::file::explore::matches;
+use crate::file::{Act, Budget, Client, Links, Located, Scenario};
 use crate::plan::Workload;
 use crate::yaml::{self, Problems};
 
@@ -46,6 +47,9 @@ pub(super) fn check(
         for step in &phase.steps {
             lookup.act(&step.act);
         }
+        if let Some(budget) = &phase.explore {
+            lookup.budget(budget);
+        }
     }
 }
 
@@ -73,6 +77,30 @@ impl Lookup<'_> {
             | Act::Latency(links, ..)
             | Act::Reset(links) => self.links(links),
             Act::Heal(_) | Act::Load(_) => {}
+        }
+    }
+
+    fn budget(&mut self, budget: &Budget) {
+        for pattern in &budget.services {
+            if !self
+                .cluster
+                .services
+                .iter()
+                .any(|s| matches(&pattern.value, &s.name))
+            {
+                self.unknown(pattern);
+            }
+        }
+        for (pattern, count) in &budget.alive {
+            let containers = self.cluster.containers.iter();
+            let there = containers.filter(|c| matches(&pattern.value, &c.service.name));
+            let there = there.count();
+            if there == 0 {
+                self.unknown(pattern);
+            } else if (*count as usize) > there {
+                let message = format!("{count} cannot stay alive of {there}: `{}`", pattern.value);
+                self.problems.add(pattern.line, message, "ask for fewer");
+            }
         }
     }
 

@@ -1,0 +1,89 @@
+//! What happens in a step, as the key and value that say so.
+
+use super::quantity::{duration, percent};
+use super::tree::Tree;
+use super::{loads, names, time};
+use crate::file::client::Client;
+use crate::file::{Act, Healed, Links, Process};
+
+pub(super) fn write(act: &Act, clients: &[Client]) -> (&'static str, Tree) {
+    match act {
+        Act::Process(process, services) => (process_word(*process), names(services)),
+        Act::Scale(service, replicas) => (
+            "scale",
+            Tree::one(&service.value, Tree::text(replicas.to_string())),
+        ),
+        Act::Partition(links) => match around(links) {
+            Some(all) => ("isolate", all),
+            None => ("partition", Tree::Map(ends(links))),
+        },
+        Act::Loss(links, fraction) => {
+            let percent = ("percent".to_owned(), Tree::text(percent(*fraction)));
+            ("loss", with(percent, links))
+        }
+        Act::Latency(links, delay, jitter) => {
+            let mut fields = vec![("delay".to_owned(), time(*delay))];
+            if !jitter.is_zero() {
+                fields.push(("jitter".to_owned(), Tree::text(duration(*jitter))));
+            }
+            fields.extend(ends(links));
+            ("latency", Tree::Map(fields))
+        }
+        Act::Heal(healed) => {
+            let what = match healed {
+                Healed::All => "all",
+                Healed::Partitions => "partitions",
+                Healed::Loss => "loss",
+                Healed::Latency => "latency",
+            };
+            ("heal", Tree::text(what))
+        }
+        Act::Reset(links) => (
+            "reset",
+            around(links).unwrap_or_else(|| Tree::Map(ends(links))),
+        ),
+        Act::Power(services, false) => ("power_off", names(services)),
+        Act::Power(services, true) => ("power_on", names(services)),
+        Act::Load(changes) => ("load", loads(changes, clients)),
+    }
+}
+
+fn process_word(process: Process) -> &'static str {
+    match process {
+        Process::Kill => "kill",
+        Process::Stop => "stop",
+        Process::Start => "start",
+        Process::Restart => "restart",
+        Process::Pause => "pause",
+        Process::Unpause => "unpause",
+    }
+}
+
+fn with(first: (String, Tree), links: &Links) -> Tree {
+    let mut fields = vec![first];
+    fields.extend(ends(links));
+    Tree::Map(fields)
+}
+
+/// The names, when it is all links of these in both directions.
+fn around(links: &Links) -> Option<Tree> {
+    match (&links.from, &links.towards, links.both_ways) {
+        (None, Some(all), true) => Some(names(all)),
+        _ => None,
+    }
+}
+
+fn ends(links: &Links) -> Vec<(String, Tree)> {
+    let entry = |key: &str, value| (key.to_owned(), value);
+    match (&links.from, &links.towards, links.both_ways) {
+        (None, Some(of), true) | (Some(of), None, true) => vec![entry("of", names(of))],
+        (Some(between), Some(and), true) => {
+            vec![entry("between", names(between)), entry("and", names(and))]
+        }
+        (from, towards, _) => {
+            let from = from.iter().map(|all| entry("from", names(all)));
+            let towards = towards.iter().map(|all| entry("towards", names(all)));
+            from.chain(towards).collect()
+        }
+    }
+}

@@ -1,0 +1,422 @@
+//! Arbitrary scenarios, as good as those that can be read from a file. Services and programs are
+//! made up, so most of them cannot be planned.
+//!
+//! Shared by the tests of `squall-scenario` and of `squall-explore`.
+
+mod act;
+
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue, Method};
+use proptest::collection::{btree_map, vec};
+use proptest::option;
+use proptest::prelude::*;
+use squall_check::Invariant;
+use squall_record::Verdict;
+use squall_scenario::Scenario;
+use squall_scenario::file::explore::{Budget, KINDS, Kind};
+use squall_scenario::file::{
+    Client, Expectation, Extract, Load, Located, Network, Pace, Phase, Quantity, Served, Step,
+    System, Url,
+};
+use squall_scenario::units::{self, Comparison};
+
+/// Any scenario; every line is 0.
+pub fn scenario() -> impl Strategy<Value = Scenario> {
+    vec(client(), 0..3).prop_flat_map(|mut clients| {
+        for (number, client) in clients.iter_mut().enumerate() {
+            client.name.value.push_str(&number.to_string());
+        }
+        let names = clients.iter().map(|client| client.name.value.clone());
+        let phases = vec(phase(names.collect()), 1..4);
+        let about = option::of(prop_oneof![
+            "[A-Za-z,.:#'\"-]{1,9}( [A-Za-z,.:#'\"-]{1,9}){0,30}",
+            "\\PC{1,40}",
+            "[a-z \\n]{1,40}",
+        ]);
+        let head = (
+            text(),
+            about,
+            option::of(any::<u64>()),
+            0..3_usize,
+            system(),
+            network(),
+        );
+        (head, Just(clients), phases, vec(invariant(), 0..3)).prop_map(
+            |((name, about, seed, verdict, system, network), clients, phases, invariants)| {
+                let about = about.map(|about| about.trim().to_owned());
+                Scenario {
+                    file: "x.yaml".into(),
+                    name: name.trim().to_owned(),
+                    about: about.filter(|about| !about.is_empty()),
+                    seed,
+                    verdict: [Verdict::Passed, Verdict::Failed, Verdict::Unknown][verdict],
+                    system,
+                    network,
+                    clients,
+                    phases,
+                    invariants,
+                }
+            },
+        )
+    })
+}
+
+/// The scenario with every line 0.
+pub fn without_lines(mut scenario: Scenario) -> Scenario {
+    let nowhere = |name: &mut Located<String>| name.line = 0;
+    let system = &mut scenario.system;
+    nowhere(&mut system.compose);
+    system.programs.values_mut().for_each(nowhere);
+    system.without.iter_mut().for_each(nowhere);
+    system
+        .scale
+        .values_mut()
+        .for_each(|replicas| replicas.line = 0);
+    for client in &mut scenario.clients {
+        client.name.line = 0;
+        client.url.line = 0;
+    }
+    for phase in &mut scenario.phases {
+        phase.name.line = 0;
+        for step in &mut phase.steps {
+            step.line = 0;
+            act::without_lines(&mut step.act);
+        }
+        if let Some(budget) = &mut phase.explore {
+            budget.services.iter_mut().for_each(nowhere);
+            budget.alive.iter_mut().for_each(|(name, _)| nowhere(name));
+        }
+        for expectation in &mut phase.expect {
+            expectation.line = 0;
+            match &mut expectation.of {
+                Quantity::Share(_, name, _) => nowhere(name),
+                Quantity::Only(_, all) => all.iter_mut().for_each(nowhere),
+                _ => {}
+            }
+        }
+    }
+    scenario
+}
+
+/// What a file can hold: not blank.
+fn text() -> impl Strategy<Value = String> {
+    prop_oneof![
+        6 => "[a-z][a-z0-9-]{0,7}",
+        1 => "[a-z]{1,3}[ :#,{}\\[\\]'\"&*!|>%@`-]{1,3}[a-z0-9]{0,3}",
+        1 => "\\PC{1,10}",
+    ]
+    .prop_filter("blank", |text| !text.trim().is_empty())
+}
+
+fn name() -> impl Strategy<Value = Located<String>> {
+    text().prop_map(|value| Located { line: 0, value })
+}
+
+fn millis(range: std::ops::Range<u64>) -> impl Strategy<Value = Duration> {
+    range.prop_map(Duration::from_millis)
+}
+
+fn fraction() -> impl Strategy<Value = f64> {
+    (0..=1000_u32).prop_map(|n| units::percent(&format!("{}%", f64::from(n) / 10.0)).unwrap())
+}
+
+fn system() -> impl Strategy<Value = System> {
+    let scale = btree_map(
+        text(),
+        (1..9_u32).prop_map(|value| Located { line: 0, value }),
+        0..2,
+    );
+    (
+        name(),
+        btree_map(text(), text(), 0..3),
+        vec(text(), 0..3),
+        btree_map(text(), name(), 0..3),
+        prop_oneof![Just(Duration::from_secs(120)), millis(0..100_000)],
+        vec(name(), 0..3),
+        scale,
+    )
+        .prop_map(
+            |(compose, environment, profiles, programs, up_within, without, scale)| System {
+                compose,
+                environment,
+                profiles,
+                programs,
+                up_within,
+                without,
+                scale,
+            },
+        )
+}
+
+fn network() -> impl Strategy<Value = Network> {
+    let latency = prop_oneof![Just(Duration::from_micros(200)), millis(0..100)];
+    (latency, millis(0..3)).prop_map(|(latency, jitter)| Network { latency, jitter })
+}
+
+fn pace() -> impl Strategy<Value = Pace> {
+    prop_oneof![
+        (1_000..1_000_000_000_u64).prop_map(|ns| Pace::Open {
+            period: Duration::from_nanos(ns)
+        }),
+        millis(1..10_000).prop_map(|pause| Pace::Closed { pause }),
+    ]
+}
+
+fn extract() -> impl Strategy<Value = Extract> {
+    prop_oneof![
+        Just(Extract::Header(HeaderName::from_static("x-upstream-addr"))),
+        ("[a-z_]{1,6}", vec("[a-z_]{1,6}|[0-9]{1,3}", 0..3))
+            .prop_map(|(first, rest)| { Extract::Json([first].into_iter().chain(rest).collect()) }),
+    ]
+}
+
+fn client() -> impl Strategy<Value = Client> {
+    let method = prop_oneof![Just(Method::GET), Just(Method::POST), Just(Method::HEAD)];
+    let url = (
+        "[a-z]{1,6}|::1|10\\.0\\.0\\.1",
+        any::<u16>(),
+        "/[a-z/]{0,9}(\\?[a-z]=1)?",
+    );
+    let url = url.prop_map(|(host, port, path)| Url { host, port, path });
+    let headers = vec(("[a-z]{1,5}", "[!-~]([ -~]{0,8}[!-~])?"), 0..3).prop_map(|mut headers| {
+        headers.sort();
+        headers.dedup_by(|a, b| a.0 == b.0);
+        let made = headers.into_iter().map(|(name, value)| {
+            (
+                HeaderName::try_from(name).unwrap(),
+                HeaderValue::try_from(value).unwrap(),
+            )
+        });
+        made.collect::<Vec<_>>()
+    });
+    let timeout = prop_oneof![Just(Duration::from_secs(30)), millis(1..100_000)];
+    let places = (
+        option::of(extract()),
+        option::of(extract()),
+        option::of(extract()),
+    );
+    let body = prop_oneof![Just(String::new()), text()];
+    (
+        name(),
+        method,
+        url,
+        headers,
+        body,
+        pace(),
+        1..9_u32,
+        timeout,
+        any::<bool>(),
+        places,
+    )
+        .prop_map(
+            |(name, method, url, headers, body, pace, users, timeout, keep_alive, places)| Client {
+                name,
+                method,
+                url: Located {
+                    line: 0,
+                    value: url,
+                },
+                headers,
+                body,
+                pace,
+                users: if matches!(pace, Pace::Open { .. }) {
+                    1
+                } else {
+                    users
+                },
+                timeout,
+                keep_alive,
+                backend: places.0,
+                database: places.1,
+                value: places.2,
+            },
+        )
+}
+
+fn load() -> impl Strategy<Value = Load> {
+    prop_oneof![Just(Load::Off), Just(Load::On), pace().prop_map(Load::Pace)]
+}
+
+/// Changes for some of the clients, in their order, or for all.
+fn loads(clients: Vec<String>) -> impl Strategy<Value = Vec<(String, Load)>> {
+    let each = vec(option::of(load()), clients.len());
+    (each, option::of(load())).prop_map(move |(each, all)| {
+        let loads = clients.iter().cloned().zip(each);
+        match all {
+            Some(load) => clients.iter().cloned().map(|name| (name, load)).collect(),
+            None => loads
+                .filter_map(|(name, load)| Some((name, load?)))
+                .collect(),
+        }
+    })
+}
+
+fn phase(clients: Vec<String>) -> impl Strategy<Value = Phase> {
+    let steps = vec(
+        (0.0..1.0, act::act(clients.clone()), option::of(0.0..1.0)),
+        0..4,
+    );
+    (
+        name(),
+        1..100_000_u64,
+        loads(clients),
+        steps,
+        option::of(budget()),
+        expectations(),
+    )
+        .prop_map(|(name, lasts_ms, load, steps, explore, expect)| Phase {
+            name,
+            lasts: Duration::from_millis(lasts_ms),
+            load,
+            steps: steps
+                .into_iter()
+                .map(|(at, act, lasts)| {
+                    let at_ms = (lasts_ms as f64 * at) as u64;
+                    let left_ms = (lasts_ms - at_ms) as f64;
+                    let lasts = lasts.filter(|_| act.can_last());
+                    let lasts =
+                        lasts.map(|part: f64| Duration::from_millis((left_ms * part) as u64));
+                    Step {
+                        line: 0,
+                        at: Duration::from_millis(at_ms),
+                        act,
+                        lasts,
+                    }
+                })
+                .collect(),
+            explore,
+            expect,
+        })
+}
+
+/// Any budget.
+pub fn budget() -> impl Strategy<Value = Budget> {
+    let kinds = vec(
+        (
+            0..KINDS.len(),
+            fraction(),
+            fraction(),
+            0..999_u64,
+            0..999_u64,
+        ),
+        1..6,
+    );
+    let kinds = kinds.prop_map(|drawn| {
+        let kind = |(which, a, b, c, d): (usize, f64, f64, u64, u64)| match KINDS[which] {
+            Kind::Loss(..) => Kind::Loss(a.min(b), a.max(b)),
+            Kind::Latency(..) => Kind::Latency(
+                Duration::from_millis(c.min(d)),
+                Duration::from_millis(c.max(d)),
+            ),
+            kind => kind,
+        };
+        drawn.into_iter().map(kind).collect()
+    });
+    let kinds = prop_oneof![Just(KINDS.to_vec()), kinds];
+    let last = (1..9_000_u64, 0..9_000_u64).prop_map(|(low, more)| {
+        (
+            Duration::from_millis(low),
+            Duration::from_millis(low + more),
+        )
+    });
+    let alive = btree_map(text(), 0..3_u32, 0..3).prop_map(|alive| {
+        let entry = |(value, n)| (Located { line: 0, value }, n);
+        alive.into_iter().map(entry).collect()
+    });
+    (kinds, vec(name(), 0..3), 1..5_u32, last, alive).prop_map(
+        |(faults, services, at_once, last, alive)| Budget {
+            faults,
+            services,
+            at_once,
+            last,
+            alive,
+        },
+    )
+}
+
+/// At most one for each key, in the order of a file.
+fn expectations() -> impl Strategy<Value = Vec<Expectation>> {
+    let share = || {
+        prop_oneof![
+            Just("100%"),
+            Just(">= 99%"),
+            Just("< 1%"),
+            Just("40%..60%"),
+            Just("> 0%")
+        ]
+        .prop_map(|text| Comparison::read(text, units::Kind::Share).unwrap())
+    };
+    let time = || {
+        prop_oneof![Just("< 1s"), Just("> 2.5s"), Just("10s..11s")]
+            .prop_map(|text| Comparison::read(text, units::Kind::Time).unwrap())
+    };
+    let count = || {
+        prop_oneof![Just("0"), Just(">= 10"), Just("5..9")]
+            .prop_map(|text| Comparison::read(text, units::Kind::Count).unwrap())
+    };
+    let one = |of: BoxedStrategy<Quantity>| of.prop_map(|of| vec![of]).boxed();
+    let shares = move |served| {
+        let shares = btree_map(text(), share(), 1..3);
+        let of = move |(value, share)| Quantity::Share(served, Located { line: 0, value }, share);
+        shares
+            .prop_map(move |shares| shares.into_iter().map(of).collect())
+            .boxed()
+    };
+    let statuses = btree_map(text(), share(), 1..3).prop_map(|shares| {
+        let all = shares
+            .into_iter()
+            .map(|(status, share)| Quantity::StatusShare(status, share));
+        all.collect()
+    });
+    let groups: Vec<BoxedStrategy<Vec<Quantity>>> = vec![
+        one(share().prop_map(Quantity::Success).boxed()),
+        one(time().prop_map(Quantity::LongestStall).boxed()),
+        one(time().prop_map(Quantity::LongestOutage).boxed()),
+        one(count().prop_map(Quantity::Requests).boxed()),
+        one(count().prop_map(Quantity::Failed).boxed()),
+        prop_oneof![
+            vec(100..600_u16, 1..3).prop_map(|all| vec![Quantity::OnlyStatus(all)]),
+            statuses
+        ]
+        .boxed(),
+        shares(Served::Backend),
+        shares(Served::Database),
+        one(vec(name(), 1..3)
+            .prop_map(|all| Quantity::Only(Served::Backend, all))
+            .boxed()),
+        one(vec(name(), 1..3)
+            .prop_map(|all| Quantity::Only(Served::Database, all))
+            .boxed()),
+        (time(), time())
+            .prop_map(|(p50, max)| {
+                vec![Quantity::Latency("p50", p50), Quantity::Latency("max", max)]
+            })
+            .boxed(),
+    ];
+    let all: Vec<_> = groups.into_iter().map(option::of).collect();
+    all.prop_flat_map(|groups| {
+        let present: Vec<_> = groups.into_iter().flatten().collect();
+        Just(present).prop_shuffle()
+    })
+    .prop_map(|groups| {
+        let all = groups.into_iter().flatten();
+        all.map(|of| Expectation { line: 0, of }).collect()
+    })
+}
+
+fn invariant() -> impl Strategy<Value = Invariant> {
+    let within = prop_oneof![Just(Duration::from_secs(10)), millis(0..20_000)].boxed();
+    prop_oneof![
+        Just(Invariant::EveryRequestAnswered),
+        Just(Invariant::NoFailedRequest),
+        Just(Invariant::NoServerError),
+        Just(Invariant::NoEmptySuccess),
+        within
+            .clone()
+            .prop_map(|within| Invariant::Recovers { within }),
+        (within, fraction()).prop_map(|(within, tolerance)| {
+            Invariant::BalancedAfterRecovery { within, tolerance }
+        }),
+    ]
+}
