@@ -111,7 +111,12 @@ mod on_squall {
     }
 
     /// Events that happened.
-    pub(super) fn simulate(hosts: u16, requests: u32, idle: Duration) -> u64 {
+    pub(super) fn simulate(
+        hosts: u16,
+        requests: u32,
+        idle: Duration,
+        cpu: Option<squall_fault::cpu::Cpu>,
+    ) -> u64 {
         let config = Config {
             link: Link {
                 latency: LATENCY,
@@ -121,22 +126,23 @@ mod on_squall {
         };
         let story = async move |control: Control| {
             let mut clients = Vec::new();
-            let add = |number: u16| {
+            let add = |number: u16, cpu| {
                 let [high, low] = number.to_be_bytes();
                 let address = IpAddr::V4(Ipv4Addr::new(10, 0, high, low));
                 let spec = HostSpec {
                     name: format!("host{number}"),
                     addresses: vec![address],
                     nameservers: vec![],
+                    cpu,
                     ..HostSpec::default()
                 };
                 (control.add_host(spec), SocketAddr::new(address, 80))
             };
             let groups = hosts / 3;
             for group in 0..groups {
-                let (database_host, database_address) = add(3 * group + 1);
-                let (backend_host, backend_address) = add(3 * group + 2);
-                let (client, _) = add(3 * group + 3);
+                let (database_host, database_address) = add(3 * group + 1, cpu);
+                let (backend_host, backend_address) = add(3 * group + 2, cpu);
+                let (client, _) = add(3 * group + 3, None);
                 control.start(database_host, |host, _| {
                     Box::pin(async { Ok(database(host).await?) })
                 });
@@ -224,10 +230,25 @@ mod on_turmoil {
 /// The same traffic on more hosts.
 #[divan::bench(args = [9, 51, 201], sample_count = 5, sample_size = 1)]
 fn squall(bencher: Bencher, hosts: u16) {
-    let events = on_squall::simulate(hosts, REQUESTS, Duration::ZERO);
+    let events = on_squall::simulate(hosts, REQUESTS, Duration::ZERO, None);
     bencher
         .counter(ItemsCount::new(events))
-        .bench_local(|| on_squall::simulate(hosts, REQUESTS, Duration::ZERO));
+        .bench_local(|| on_squall::simulate(hosts, REQUESTS, Duration::ZERO, None));
+}
+
+/// The same with a processor under each server, as containers have it: more events, one at least for
+/// each poll of a task.
+#[divan::bench(args = [9, 51, 201], sample_count = 5, sample_size = 1)]
+fn squall_cpu(bencher: Bencher, hosts: u16) {
+    let cpu = Some(squall_fault::cpu::Cpu {
+        cores: 2,
+        limit: None,
+        poll: Duration::from_micros(10),
+    });
+    let events = on_squall::simulate(hosts, REQUESTS, Duration::ZERO, cpu);
+    bencher
+        .counter(ItemsCount::new(events))
+        .bench_local(|| on_squall::simulate(hosts, REQUESTS, Duration::ZERO, cpu));
 }
 
 #[divan::bench(args = [9, 51, 201], sample_count = 3, sample_size = 1)]
@@ -238,7 +259,7 @@ fn turmoil_sim(bencher: Bencher, hosts: u16) {
 /// One idle virtual minute.
 #[divan::bench(args = [9, 51], sample_count = 3, sample_size = 1)]
 fn squall_idle(bencher: Bencher, hosts: u16) {
-    bencher.bench_local(|| on_squall::simulate(hosts, 0, Duration::from_secs(60)));
+    bencher.bench_local(|| on_squall::simulate(hosts, 0, Duration::from_secs(60), None));
 }
 
 #[divan::bench(args = [9, 51], sample_count = 3, sample_size = 1)]

@@ -7,6 +7,7 @@
 //! | part of the file | module |
 //! |---|---|
 //! | `scenario`, `about`, `system`, `network`, `invariants` | here |
+//! | `cpu` | [`cpu`] |
 //! | `clients` | [`client`] |
 //! | `phases` | [`phase`] |
 //! | `load` of a phase or a step | [`load`] |
@@ -25,6 +26,7 @@
 //!   programs: {IMAGE or SERVICE: PROGRAM}
 //!   up_within: 120s
 //! network: {latency: 200us, jitter: 0}  # when nothing is wrong
+//! cpu: {poll: 10us, cores: 2}           # under each container; limits are the manifest's
 //! clients:
 //!   - name: load
 //!     get: http://localhost:8080/data   # or post, put, delete, patch, head
@@ -69,6 +71,7 @@
 //! ```
 
 pub mod client;
+pub mod cpu;
 pub mod expect;
 pub mod load;
 pub mod phase;
@@ -83,6 +86,7 @@ use squall_check::Invariant;
 use squall_host::{Diagnostic, Diagnostics, Origin};
 
 pub use client::{Client, Extract, Pace, Url};
+pub use cpu::Cpu;
 pub use expect::{Expectation, Quantity, Served};
 pub use load::Load;
 pub use phase::Phase;
@@ -113,6 +117,8 @@ pub struct Scenario {
     pub system: System,
     /// The network as it is when nothing is wrong with it.
     pub network: Network,
+    /// The processors of its containers.
+    pub cpu: Cpu,
     /// Who sends requests.
     pub clients: Vec<Client>,
     /// In order.
@@ -242,6 +248,7 @@ fn read_root(file: Arc<str>, root: &Node, problems: &mut Problems) -> Option<Sce
         )
         .and_then(|node| read_system(node, problems));
     let network = read_network(fields.take("network"), problems);
+    let cpu = cpu::read(fields.take("cpu"), problems);
     let clients = client::read_all(fields.take("clients"), problems);
     let phases = fields
         .require(
@@ -258,6 +265,7 @@ fn read_root(file: Arc<str>, root: &Node, problems: &mut Problems) -> Option<Sce
         about: about.map(|about| about.trim().to_owned()),
         system: system?,
         network,
+        cpu,
         clients,
         phases: phases?,
         invariants,
