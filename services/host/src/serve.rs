@@ -4,9 +4,12 @@
 //! bounds what a client may do; services use it.
 
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use axum::Router;
+use axum::response::Response;
+use http::HeaderValue;
+use http::header::DATE;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -91,11 +94,12 @@ impl Http {
     async fn connection(self, stream: TcpStream, app: Router, shutdown: Shutdown) {
         let mut builder = http1::Builder::new();
         builder
+            .auto_date_header(false) // see `dated`
             .timer(TokioTimer::new())
             .header_read_timeout(self.head_timeout)
             .max_buf_size(self.head_bytes_max);
         let connection =
-            builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(app));
+            builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(dated(app)));
         tokio::pin!(connection);
         // Errors are the client's: a cut connection, a malformed head (answered with 400), a timeout.
         let _ = tokio::select! {
@@ -106,4 +110,18 @@ impl Http {
             }
         };
     }
+}
+
+/// Adds the `Date` header (RFC 9110, 6.6.1). hyper's own comes from a cache for each thread: in the
+/// simulation, where one thread runs every host, it would show one host's clock to all.
+fn dated(app: Router) -> Router {
+    app.layer(axum::middleware::map_response(
+        async |mut response: Response| {
+            let date = httpdate::fmt_http_date(SystemTime::now());
+            if let Ok(date) = HeaderValue::try_from(date) {
+                response.headers_mut().entry(DATE).or_insert(date);
+            }
+            response
+        },
+    ))
 }

@@ -18,8 +18,9 @@ use axum::Router;
 use axum::routing::get;
 use divan::Bencher;
 use divan::counter::ItemsCount;
+use squall_fault::cpu::Cpu;
 use tokio::time::sleep;
-use workload::{LATENCY, PAUSE, ask, on_squall, postgres, query};
+use workload::{LATENCY, PAUSE, Work, ask, on_squall, postgres, query};
 
 const REQUESTS: u32 = 1_000;
 
@@ -87,10 +88,28 @@ mod on_turmoil {
 /// The same traffic on more hosts.
 #[divan::bench(args = [9, 51, 201], sample_count = 5, sample_size = 1)]
 fn squall(bencher: Bencher, hosts: u16) {
-    let events = on_squall::simulate(hosts, REQUESTS, PAUSE, Duration::ZERO);
+    let events = on_squall::simulate(Work::new(hosts, REQUESTS));
     bencher
         .counter(ItemsCount::new(events))
-        .bench_local(|| on_squall::simulate(hosts, REQUESTS, PAUSE, Duration::ZERO));
+        .bench_local(|| on_squall::simulate(Work::new(hosts, REQUESTS)));
+}
+
+/// The same with a processor under each server, as containers have it: more events, one at least for
+/// each poll of a task.
+#[divan::bench(args = [9, 51, 201], sample_count = 5, sample_size = 1)]
+fn squall_cpu(bencher: Bencher, hosts: u16) {
+    let work = Work {
+        cpu: Some(Cpu {
+            cores: 2,
+            limit: None,
+            poll: Duration::from_micros(10),
+        }),
+        ..Work::new(hosts, REQUESTS)
+    };
+    let events = on_squall::simulate(work);
+    bencher
+        .counter(ItemsCount::new(events))
+        .bench_local(|| on_squall::simulate(work));
 }
 
 #[divan::bench(args = [9, 51, 201], sample_count = 3, sample_size = 1)]
@@ -101,7 +120,11 @@ fn turmoil_sim(bencher: Bencher, hosts: u16) {
 /// One idle virtual minute.
 #[divan::bench(args = [9, 51], sample_count = 3, sample_size = 1)]
 fn squall_idle(bencher: Bencher, hosts: u16) {
-    bencher.bench_local(|| on_squall::simulate(hosts, 0, PAUSE, Duration::from_secs(60)));
+    let work = Work {
+        idle: Duration::from_secs(60),
+        ..Work::new(hosts, 0)
+    };
+    bencher.bench_local(|| on_squall::simulate(work));
 }
 
 #[divan::bench(args = [9, 51], sample_count = 3, sample_size = 1)]

@@ -11,8 +11,8 @@ mod workload;
 
 use std::time::{Duration, Instant};
 
-use workload::PAUSE;
 use workload::on_squall::simulate;
+use workload::{PAUSE, Work};
 
 /// Requests of the first load; the second is twice as many.
 const REQUESTS: u32 = 19_980;

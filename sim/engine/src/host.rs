@@ -196,7 +196,8 @@ impl Process {
         }))
     }
 
-    /// Tasks that wait to be polled.
+    /// Tasks that wait to be polled. Those that were woken from outside the runtime wait behind all
+    /// others, as in tokio.
     fn ready(&self) -> usize {
         self.metrics.worker_local_queue_depth(0) + self.metrics.global_queue_depth()
     }

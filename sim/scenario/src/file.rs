@@ -7,6 +7,7 @@
 //! | part of the file | module |
 //! |---|---|
 //! | `scenario`, `about`, `system`, `network` | here |
+//! | `cpu` | [`cpu`] |
 //! | `invariants` | `invariant` |
 //! | `clients` | [`client`] |
 //! | `phases` | [`phase`] |
@@ -32,6 +33,7 @@
 //! seed: 7                               # unless `--seed` says another
 //! verdict: failed                       # how it ends with that seed: passed, failed, unknown
 //! network: {latency: 200us, jitter: 0}  # when nothing is wrong
+//! cpu: {poll: 10us, cores: 2}           # under each container; limits are the manifest's
 //! clients:
 //!   - name: load
 //!     get: http://localhost:8080/data   # or post, put, delete, patch, head
@@ -78,6 +80,7 @@
 //! ```
 
 pub mod client;
+pub mod cpu;
 pub mod expect;
 pub mod explore;
 mod invariant;
@@ -96,6 +99,7 @@ use squall_host::{Diagnostic, Diagnostics, Origin};
 use squall_record::Verdict;
 
 pub use client::{Client, Extract, Pace, Url};
+pub use cpu::Cpu;
 pub use expect::{Expectation, Quantity, Served};
 pub use explore::Budget;
 pub use load::Load;
@@ -131,6 +135,8 @@ pub struct Scenario {
     pub verdict: Verdict,
     /// The network as it is when nothing is wrong with it.
     pub network: Network,
+    /// The processors of its containers.
+    pub cpu: Cpu,
     /// Who sends requests.
     pub clients: Vec<Client>,
     /// In order.
@@ -265,6 +271,7 @@ fn read_root(file: Arc<str>, root: &Node, problems: &mut Problems) -> Option<Sce
         .take("verdict")
         .and_then(|node| read_verdict(node, problems));
     let network = read_network(fields.take("network"), problems);
+    let cpu = cpu::read(fields.take("cpu"), problems);
     let clients = client::read_all(fields.take("clients"), problems);
     let phases = fields
         .require(
@@ -283,6 +290,7 @@ fn read_root(file: Arc<str>, root: &Node, problems: &mut Problems) -> Option<Sce
         seed,
         verdict: verdict.unwrap_or(Verdict::Passed),
         network,
+        cpu,
         clients,
         phases: phases?,
         invariants,

@@ -59,7 +59,12 @@ pub fn run(
     let (scenario, cluster, told) = (plan.scenario.clone(), plan.cluster.clone(), journal.clone());
     let workloads = plan.workloads.clone();
     let outcome = squall_engine::run(config, async move |control| {
-        let world = Arc::new(SimulatedWorld::new(control, exec, told.clone()));
+        let world = Arc::new(SimulatedWorld::new(
+            control,
+            exec,
+            told.clone(),
+            scenario.cpu,
+        ));
         let settings = Settings {
             up_timeout: scenario.system.up_within,
             ..Settings::default()

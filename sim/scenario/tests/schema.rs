@@ -16,6 +16,7 @@ system:
   programs: {backend1: users-api, "my/image:*": users-api}
   up_within: 1m
 network: {latency: 500us, jitter: 100us}
+cpu: {poll: 20us, cores: 4}
 clients:
   - name: load
     get: http://localhost:8080/data
@@ -78,6 +79,10 @@ fn a_scenario_says_what_it_says() {
     assert_eq!(scenario.system.programs["backend1"].value, "users-api");
     assert_eq!(scenario.system.up_within, Duration::from_secs(60));
     assert_eq!(scenario.network.latency, Duration::from_micros(500));
+    assert_eq!(
+        (scenario.cpu.poll, scenario.cpu.cores),
+        (Duration::from_micros(20), 4)
+    );
     let [load, script] = &scenario.clients[..] else {
         panic!("{:?}", scenario.clients)
     };
@@ -106,15 +111,15 @@ fn a_scenario_says_what_it_says() {
     assert_eq!(both.load, [("script".to_owned(), Load::Off)]);
     assert_eq!(both.expect.len(), 6);
     assert!(matches!(both.expect[0].of, Quantity::Success(_)));
-    assert_eq!(both.expect[0].line, 31);
+    assert_eq!(both.expect[0].line, 32);
     assert_eq!(one.steps.len(), 12);
-    assert_eq!((one.steps[0].line, one.steps[0].at), (40, Duration::ZERO));
+    assert_eq!((one.steps[0].line, one.steps[0].at), (41, Duration::ZERO));
     let Act::Process(Process::Kill, services) = &one.steps[0].act else {
         panic!("{:?}", one.steps[0])
     };
     assert_eq!(
         (services[0].value.as_str(), services[0].line),
-        ("postgres-slave2", 40)
+        ("postgres-slave2", 41)
     );
     let Act::Partition(links) = &one.steps[1].act else {
         panic!("{:?}", one.steps[1])

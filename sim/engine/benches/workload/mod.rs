@@ -10,6 +10,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::routing::get;
 use hyper_util::rt::TokioIo;
+use squall_fault::cpu::Cpu;
 use squall_engine::{Config, Control, HostSpec, Link, run};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{sleep, timeout};
@@ -17,6 +18,31 @@ use tokio::time::{sleep, timeout};
 pub(crate) const PAUSE: Duration = Duration::from_millis(50);
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) const LATENCY: Duration = Duration::from_micros(500);
+
+/// What is done, and on how many hosts.
+#[derive(Clone, Copy)]
+pub(crate) struct Work {
+    pub(crate) hosts: u16,
+    pub(crate) requests: u32,
+    /// Of each client, after each answer.
+    pub(crate) pause: Duration,
+    /// Afterwards.
+    pub(crate) idle: Duration,
+    /// Under each server.
+    pub(crate) cpu: Option<Cpu>,
+}
+
+impl Work {
+    pub(crate) fn new(hosts: u16, requests: u32) -> Self {
+        Self {
+            hosts,
+            requests,
+            pause: PAUSE,
+            idle: Duration::ZERO,
+            cpu: None,
+        }
+    }
+}
 
 /// The least that tokio-postgres calls a server: answers every simple query with 42.
 pub(crate) async fn postgres(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<()> {
@@ -98,7 +124,14 @@ pub(crate) mod on_squall {
     }
 
     /// Events that happened.
-    pub(crate) fn simulate(hosts: u16, requests: u32, pause: Duration, idle: Duration) -> u64 {
+    pub(crate) fn simulate(work: Work) -> u64 {
+        let Work {
+            hosts,
+            requests,
+            pause,
+            idle,
+            cpu,
+        } = work;
         let config = Config {
             link: Link {
                 latency: LATENCY,
@@ -108,22 +141,23 @@ pub(crate) mod on_squall {
         };
         let story = async move |control: Control| {
             let mut clients = Vec::new();
-            let add = |number: u16| {
+            let add = |number: u16, cpu| {
                 let [high, low] = number.to_be_bytes();
                 let address = IpAddr::V4(Ipv4Addr::new(10, 0, high, low));
                 let spec = HostSpec {
                     name: format!("host{number}"),
                     addresses: vec![address],
                     nameservers: vec![],
+                    cpu,
                     ..HostSpec::default()
                 };
                 (control.add_host(spec), SocketAddr::new(address, 80))
             };
             let groups = hosts / 3;
             for group in 0..groups {
-                let (database_host, database_address) = add(3 * group + 1);
-                let (backend_host, backend_address) = add(3 * group + 2);
-                let (client, _) = add(3 * group + 3);
+                let (database_host, database_address) = add(3 * group + 1, cpu);
+                let (backend_host, backend_address) = add(3 * group + 2, cpu);
+                let (client, _) = add(3 * group + 3, None);
                 control.start(database_host, |host, _| {
                     Box::pin(async { Ok(database(host).await?) })
                 });

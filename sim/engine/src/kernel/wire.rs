@@ -71,8 +71,9 @@ impl Kernel {
         let Some(Socket::Listener(listener)) = self.sockets.get_mut(listener_id.slot) else {
             return;
         };
-        // A full backlog drops the SYN; the client tries again.
-        if is_full || listener.pending + listener.ready.len() >= listener.backlog {
+        // A full backlog drops the SYN; the client tries again. It is full when there is one more than
+        // was asked for (`sk_acceptq_is_full`, include/net/sock.h).
+        if is_full || listener.pending + listener.ready.len() > listener.backlog {
             return;
         }
         self.next_serial += 1;

@@ -24,7 +24,7 @@ use super::client::{self, Client, Extract, Pace};
 use super::explore::{self, Budget, Kind};
 use super::invariant::{BALANCE_TOLERANCE, RECOVERS_WITHIN};
 use super::{
-    Expectation, LATENCY, Load, Located, Phase, Quantity, Scenario, Served, Step, System, UP_WITHIN,
+    Cpu, Expectation, LATENCY, Load, Located, Phase, Quantity, Scenario, Served, Step, System, UP_WITHIN,
 };
 use crate::units::Comparison;
 use quantity::{duration, percent, rate};
@@ -83,6 +83,17 @@ fn parts(scenario: &Scenario) -> Vec<Field> {
     }
     if !network.is_empty() {
         parts.push(("network", Tree::Map(network)));
+    }
+    let (cpu, usual) = (scenario.cpu, Cpu::default());
+    let mut parameters = Vec::new();
+    if cpu.poll != usual.poll {
+        parameters.push(("poll".to_owned(), time(cpu.poll)));
+    }
+    if cpu.cores != usual.cores {
+        parameters.push(("cores".to_owned(), Tree::text(cpu.cores.to_string())));
+    }
+    if !parameters.is_empty() {
+        parts.push(("cpu", Tree::Map(parameters)));
     }
     if !scenario.clients.is_empty() {
         let clients = scenario.clients.iter().map(write_client);

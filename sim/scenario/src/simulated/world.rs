@@ -11,12 +11,13 @@ use squall_cluster::dns::{self, Zone};
 use squall_cluster::machine::{Exit, NodeId, NodeSpec, Signal};
 use squall_engine::{Control, HostId, HostSpec};
 use squall_fault::clock::Skew;
-use squall_fault::cpu::Stressor;
+use squall_fault::cpu::{Cpu, Stressor};
 use squall_fault::{Link, disk, dns as names, http};
 use squall_host::{Launch, Loaded};
 use squall_record::Kind;
 use tokio::sync::oneshot;
 
+use crate::file;
 use crate::journal::Journal;
 use crate::run::Exec;
 use crate::world::World;
@@ -32,6 +33,7 @@ pub(super) struct SimulatedWorld {
     control: Control,
     exec: Exec,
     journal: Arc<Journal>,
+    cpu: file::Cpu,
     zone: Arc<Zone>,
     nameserver: SocketAddr,
     state: Arc<Mutex<State>>,
@@ -54,7 +56,7 @@ struct Node {
 }
 
 impl SimulatedWorld {
-    pub(super) fn new(control: Control, exec: Exec, journal: Arc<Journal>) -> Self {
+    pub(super) fn new(control: Control, exec: Exec, journal: Arc<Journal>, cpu: file::Cpu) -> Self {
         let zone = Arc::new(Zone::default());
         let mut state = State::default();
         let address = state.next_outside();
@@ -74,17 +76,19 @@ impl SimulatedWorld {
             control,
             exec,
             journal,
+            cpu,
             zone,
             nameserver,
             state: Arc::new(Mutex::new(state)),
         }
     }
 
-    fn add_host(&self, name: &str, address: IpAddr) -> HostId {
+    fn add_host(&self, name: &str, address: IpAddr, cpu: Option<Cpu>) -> HostId {
         let spec = HostSpec {
             name: name.to_owned(),
             addresses: vec![address],
             nameservers: vec![NAMESERVER],
+            cpu,
             ..HostSpec::default()
         };
         let host = self.control.add_host(spec);
@@ -144,7 +148,13 @@ impl State {
 
 impl Machine for SimulatedWorld {
     fn add_node(&self, spec: NodeSpec) -> NodeId {
-        NodeId(self.add_host(&spec.name, spec.address.into()).0)
+        let cpu = Cpu {
+            cores: self.cpu.cores,
+            limit: spec.cpu_limit,
+            poll: self.cpu.poll,
+        };
+        let address = spec.address.into();
+        NodeId(self.add_host(&spec.name, address, Some(cpu)).0)
     }
 
     fn start(&self, node: NodeId, program: &Loaded, launch: &Launch) {
@@ -244,7 +254,7 @@ impl World for SimulatedWorld {
 
     fn add_client(&self, name: &str) -> NodeId {
         let address = self.lock().next_outside();
-        let client = self.add_host(name, address);
+        let client = self.add_host(name, address, None);
         let mut state = self.lock();
         for (from, to) in &state.published {
             self.control.route(client, *from, Some(*to));

@@ -16,7 +16,7 @@ use squall_record::Verdict;
 use squall_scenario::Scenario;
 use squall_scenario::file::explore::{Budget, KINDS, Kind};
 use squall_scenario::file::{
-    Client, Expectation, Extract, Load, Located, Network, Pace, Phase, Quantity, Served, Step,
+    Client, Cpu, Expectation, Extract, Load, Located, Network, Pace, Phase, Quantity, Served, Step,
     System, Url,
 };
 use squall_scenario::units::{self, Comparison};
@@ -40,10 +40,10 @@ pub fn scenario() -> impl Strategy<Value = Scenario> {
             option::of(any::<u64>()),
             0..3_usize,
             system(),
-            network(),
+            (network(), cpu()),
         );
         (head, Just(clients), phases, vec(invariant(), 0..3)).prop_map(
-            |((name, about, seed, verdict, system, network), clients, phases, invariants)| {
+            |((name, about, seed, verdict, system, (network, cpu)), clients, phases, invariants)| {
                 let about = about.map(|about| about.trim().to_owned());
                 Scenario {
                     file: "x.yaml".into(),
@@ -53,6 +53,7 @@ pub fn scenario() -> impl Strategy<Value = Scenario> {
                     verdict: [Verdict::Passed, Verdict::Failed, Verdict::Unknown][verdict],
                     system,
                     network,
+                    cpu,
                     clients,
                     phases,
                     invariants,
@@ -147,6 +148,10 @@ fn system() -> impl Strategy<Value = System> {
                 scale,
             },
         )
+}
+
+fn cpu() -> impl Strategy<Value = Cpu> {
+    (millis(0..3), 1..5_u32).prop_map(|(poll, cores)| Cpu { poll, cores })
 }
 
 fn network() -> impl Strategy<Value = Network> {
