@@ -37,7 +37,7 @@ fn fates(link: Link, count: u64) -> Vec<Fate> {
     let mut network = network(link);
     let packet = datagram(100 - HEADERS);
     (0..count)
-        .map(|index| network.fate(HERE, THERE, &packet, index * MS))
+        .map(|index| network.fate(HERE, THERE, &packet, S + index * MS))
         .collect()
 }
 
@@ -48,7 +48,7 @@ fn share(fates: &[Fate], of: impl Fn(&Fate) -> bool) -> f64 {
 /// How long packets took, in milliseconds.
 fn delays(fates: &[Fate]) -> Vec<f64> {
     let delay = |(index, fate): (usize, &Fate)| match fate {
-        Fate::Arrives { at_ns } => Some((*at_ns as f64 - index as f64 * MS as f64) / MS as f64),
+        Fate::Arrives { at_ns } => Some((*at_ns - S) as f64 / MS as f64 - index as f64),
         _ => None,
     };
     fates.iter().enumerate().filter_map(delay).collect()
@@ -103,10 +103,10 @@ fn correlated_losses_come_together() {
             .filter(|pair| is_lost(&pair[0]))
             .map(|pair| pair[1])
             .collect();
-        share(&after_loss, is_lost)
+        share(&after_loss, is_lost) / share(&fates, is_lost)
     };
-    assert!((runs(0.0) - 0.3).abs() < 0.02);
-    assert!(runs(0.7) > 0.6, "{}", runs(0.7));
+    assert!((runs(0.0) - 1.0).abs() < 0.05, "{}", runs(0.0));
+    assert!(runs(0.7) > 1.5, "{}", runs(0.7));
 }
 
 #[test]

@@ -20,8 +20,7 @@ impl Connection {
         if self.flight.is_empty() && self.next < self.written {
             self.forget_path_after_rest(io);
         }
-        let first_before = self.flight.first().map(|sent| sent.sent_ns);
-        let next_before = self.next;
+        let (was_empty, next_before) = (self.flight.is_empty(), self.next);
         self.is_held_back = false;
         loop {
             let may_send = self.flight.on_the_wire() < self.congestion.window();
@@ -40,11 +39,11 @@ impl Connection {
         self.is_repair_due = false;
         if self.next > next_before {
             let is_waiting = matches!(self.deadline, Some((_, wait)) if wait != Wait::Tail);
-            if first_before.is_none() || !is_waiting {
+            if was_empty || !is_waiting {
                 self.await_acknowledgement(false, io);
             }
-        } else if self.flight.first().map(|sent| sent.sent_ns) != first_before {
-            self.await_acknowledgement(true, io); // the first one was sent again
+        } else if self.deadline.is_none() && !self.flight.is_empty() {
+            self.await_acknowledgement(false, io);
         }
         let is_shut = self.flight.is_empty() && self.has_unsent();
         if is_shut && !matches!(self.deadline, Some((_, Wait::Room))) {
