@@ -10,6 +10,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -104,6 +105,33 @@ pub trait DriverStream: AsyncRead + AsyncWrite + Send + Sync + Unpin + 'static {
     fn peer_addr(&self) -> io::Result<SocketAddr>;
     /// Makes the coming drop an abortive close (RST), as `SO_LINGER` with zero does.
     fn set_reset_on_drop(&mut self);
+    /// See [`TcpStream::set_keepalive`].
+    fn set_keepalive(&self, keepalive: Keepalive) -> io::Result<()>;
+    /// See [`TcpStream::set_user_timeout`].
+    fn set_user_timeout(&self, timeout: Duration) -> io::Result<()>;
+}
+
+/// When and how a quiet connection is asked whether its peer is still there. What is asked for in
+/// seconds on Linux is rounded down to them, and is one at least.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keepalive {
+    /// Quiet for so long, it is asked for the first time.
+    pub idle: Duration,
+    /// Asked without an answer, it is asked again after this.
+    pub interval: Duration,
+    /// After so many questions without an answer the connection has timed out.
+    pub count: u32,
+}
+
+impl Default for Keepalive {
+    /// Linux's: `tcp_keepalive_time`, `tcp_keepalive_intvl`, `tcp_keepalive_probes`.
+    fn default() -> Self {
+        Self {
+            idle: Duration::from_secs(7_200),
+            interval: Duration::from_secs(75),
+            count: 9,
+        }
+    }
 }
 
 /// One TCP connection.
@@ -133,6 +161,24 @@ impl TcpStream {
         match &self.0 {
             StreamKind::Tokio(stream) => stream.peer_addr(),
             StreamKind::Driver(stream) => stream.peer_addr(),
+        }
+    }
+
+    /// Asks a quiet peer whether it is still there (`SO_KEEPALIVE`, `TCP_KEEPIDLE`, `TCP_KEEPINTVL`,
+    /// `TCP_KEEPCNT`). Without it a connection that is only read from never finds out.
+    pub fn set_keepalive(&self, keepalive: Keepalive) -> io::Result<()> {
+        match &self.0 {
+            StreamKind::Tokio(stream) => crate::real::set_keepalive(stream, keepalive),
+            StreamKind::Driver(stream) => stream.set_keepalive(keepalive),
+        }
+    }
+
+    /// Bounds how long sent data may stay unacknowledged (`TCP_USER_TIMEOUT`); nought for the
+    /// kernel's own bound, about 15 minutes.
+    pub fn set_user_timeout(&self, timeout: Duration) -> io::Result<()> {
+        match &self.0 {
+            StreamKind::Tokio(stream) => crate::real::set_user_timeout(stream, timeout),
+            StreamKind::Driver(stream) => stream.set_user_timeout(timeout),
         }
     }
 

@@ -8,6 +8,8 @@ mod net;
 
 use std::io::Write;
 
+pub(crate) use net::{set_keepalive, set_user_timeout};
+
 use crate::Host;
 use crate::disk::Disk;
 use crate::net::Net;

@@ -10,7 +10,8 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use squall_host::dns;
 use squall_host::net::{
-    DriverListener, DriverStream, DriverUdp, Net, NetDriver, TcpListener, TcpStream, UdpSocket,
+    DriverListener, DriverStream, DriverUdp, Keepalive, Net, NetDriver, TcpListener, TcpStream,
+    UdpSocket,
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -209,6 +210,20 @@ impl DriverStream for Stream {
         lock(&self.socket.kernel).with_connection(self.socket.id, |connection, _| {
             connection.reset_on_close = true
         });
+    }
+
+    fn set_keepalive(&self, keepalive: Keepalive) -> io::Result<()> {
+        lock(&self.socket.kernel).with_connection(self.socket.id, |connection, io| {
+            connection.set_keepalive(keepalive, io)
+        });
+        Ok(())
+    }
+
+    fn set_user_timeout(&self, timeout: Duration) -> io::Result<()> {
+        lock(&self.socket.kernel).with_connection(self.socket.id, |connection, _| {
+            connection.set_user_timeout(timeout)
+        });
+        Ok(())
     }
 }
 

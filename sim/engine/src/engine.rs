@@ -20,7 +20,7 @@ use crate::control::{Command, Control, HostId, HostSpec};
 use crate::driver::lock;
 use crate::host::{Machine, Polls, Rest};
 use crate::kernel::Timer;
-use crate::kernel::packet::{Body, Packet};
+use crate::kernel::packet::Packet;
 use crate::log::{self, Reader, SharedLines};
 use crate::network::{Fate, Network};
 use crate::random::Random;
@@ -349,13 +349,18 @@ impl Engine {
         }
         self.timers = timers;
         let mut packets = std::mem::take(&mut self.packets);
+        let mut is_too_big = false;
         for packet in packets.drain(..) {
-            self.send(id, packet);
+            is_too_big |= self.send(id, packet);
         }
         self.packets = packets;
+        if is_too_big {
+            self.settle(id); // the kernel knows now how much passes
+        }
     }
 
-    fn send(&mut self, from: HostId, packet: Packet) {
+    /// True if the packet did not fit, and the kernel was told.
+    fn send(&mut self, from: HostId, packet: Packet) -> bool {
         let sender = &self.hosts[from.0 as usize];
         let target = packet.target.ip();
         let to = match target.is_loopback() || sender.addresses.contains(&target) {
@@ -366,20 +371,30 @@ impl Engine {
                 .copied()
                 .filter(|_| sender.is_on_the_wire()),
         };
-        let is_arp = matches!(packet.body, Body::Arp(_));
         let fate = to.map_or(Fate::Lost, |to| {
-            self.network.fate(from, to, is_arp, self.now_ns)
+            self.network.fate(from, to, &packet, self.now_ns)
         });
+        let kind = match fate {
+            Fate::Arrives { .. } | Fate::Twice { .. } => Kind::Send,
+            Fate::Lost | Fate::TooBig { .. } => Kind::Lost,
+        };
+        self.trace
+            .packet(self.now_ns, kind, (from.0, &sender.name), &packet);
         match (to, fate) {
             (Some(to), Fate::Arrives { at_ns }) => {
-                self.trace
-                    .packet(self.now_ns, Kind::Send, (from.0, &sender.name), &packet);
                 self.schedule(at_ns, Happening::Deliver(to, packet));
             }
-            _ => self
-                .trace
-                .packet(self.now_ns, Kind::Lost, (from.0, &sender.name), &packet),
+            (Some(to), Fate::Twice { at_ns, again_ns }) => {
+                self.schedule(at_ns, Happening::Deliver(to, packet.clone()));
+                self.schedule(again_ns, Happening::Deliver(to, packet));
+            }
+            (_, Fate::TooBig { mtu }) => {
+                lock(&sender.kernel).on_too_big(packet.source, packet.target, mtu);
+                return true;
+            }
+            (_, Fate::Lost) | (None, _) => {}
         }
+        false
     }
 
     /// One wake-up of a host at most is under way that is not later than the next one needed.

@@ -21,9 +21,14 @@ impl Random {
         z ^ (z >> 31)
     }
 
+    /// From 0 to just below 1, evenly.
+    pub(crate) fn unit(&mut self) -> f64 {
+        const UNIT: f64 = (1_u64 << 53) as f64;
+        (self.next() >> 11) as f64 / UNIT
+    }
+
     /// True with this probability.
     pub(crate) fn chance(&mut self, probability: f64) -> bool {
-        const UNIT: f64 = (1_u64 << 53) as f64;
-        ((self.next() >> 11) as f64 / UNIT) < probability
+        self.unit() < probability
     }
 }

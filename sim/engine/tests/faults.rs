@@ -281,8 +281,9 @@ fn a_partition_of_3_s_heals_at_the_next_retransmission() {
         ask(&mut stream).await.unwrap();
         start.elapsed()
     });
-    // 208, 624, 1456, 3120 ms: the first retry after the healing at 3000.
-    assert_eq!(took.as_millis(), 3_120);
+    // About 206, 414, 838, 1670, 3300 ms: the first retry after the healing at 3000. Measured on
+    // Linux 6.18: 206, 414, 838, 1670, 3334 ms; the timer wheel's rounding depends on the phase.
+    assert!((3_200..3_400).contains(&took.as_millis()), "{took:?}");
 }
 
 #[test]

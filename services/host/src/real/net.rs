@@ -2,10 +2,13 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 
-use crate::net::{NetDriver, TcpListener, TcpStream, UdpSocket};
+use socket2::{SockRef, TcpKeepalive};
+
+use crate::net::{Keepalive, NetDriver, TcpListener, TcpStream, UdpSocket};
 
 pub(super) struct RealNet;
 
@@ -66,6 +69,25 @@ impl NetDriver for RealNet {
         }
         servers
     }
+}
+
+pub(crate) fn set_keepalive(
+    stream: &tokio::net::TcpStream,
+    keepalive: Keepalive,
+) -> io::Result<()> {
+    let seconds = |duration: Duration| Duration::from_secs(duration.as_secs().max(1));
+    let settings = TcpKeepalive::new()
+        .with_time(seconds(keepalive.idle))
+        .with_interval(seconds(keepalive.interval))
+        .with_retries(keepalive.count);
+    SockRef::from(stream).set_tcp_keepalive(&settings)
+}
+
+pub(crate) fn set_user_timeout(
+    stream: &tokio::net::TcpStream,
+    timeout: Duration,
+) -> io::Result<()> {
+    SockRef::from(stream).set_tcp_user_timeout(Some(timeout))
 }
 
 /// The `nameserver` lines of resolv.conf(5).

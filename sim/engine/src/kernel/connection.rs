@@ -2,14 +2,27 @@
 //!
 //! Loss is repaired here, by the sender, as on Linux: a SYN is retried on its own schedule, a lone
 //! lost segment after about 208 ms and then doubling, a segment followed by others as soon as the
-//! gap shows (RACK and SACK), and after `tcp_retries2` attempts the connection has timed out. The
-//! network only delays and drops.
+//! gap shows, and when nothing was acknowledged for as long as `tcp_retries2` says, the connection
+//! has timed out. The network only delays and drops.
 //!
-//! Deliberately absent: congestion control beyond the peer's window, Nagle's algorithm (every
-//! service here sets TCP_NODELAY), simultaneous open, urgent data.
+//! | module | idea |
+//! |---|---|
+//! | `incoming`, `outgoing` | segments that arrive, and that leave |
+//! | `timers` | what a connection waits for, and what it does when it has waited in vain |
+//! | `flight` | what was sent and is not acknowledged, and which of it is lost |
+//! | `congestion`, `rtt` | how much may be under way, and how long an answer takes |
+//! | `liveness` | keep-alive and the user's timeout |
+//!
+//! Deliberately absent: Nagle's algorithm (every service here sets TCP_NODELAY), delayed
+//! acknowledgements, simultaneous open, urgent data.
 
+mod congestion;
+mod flight;
 mod incoming;
+mod liveness;
 mod outgoing;
+mod rtt;
+mod timers;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -21,18 +34,16 @@ use tokio::io::ReadBuf;
 
 use super::packet::{Flags, MSS, Segment};
 use super::{Io, SocketId};
-use crate::time::{MS, S};
+use congestion::Congestion;
+use flight::Flight;
+use liveness::Liveness;
+use rtt::Rtt;
+use timers::{TailProbe, Wait};
 
 /// The socket's send buffer in bytes (a moderate `tcp_wmem`).
 const SEND_MAX: usize = 256 * 1024;
 /// The socket's receive buffer in bytes (a moderate `tcp_rmem`).
 const RECEIVE_MAX: usize = 256 * 1024;
-/// First SYN retransmission: `TCP_TIMEOUT_INIT` with the timer wheel's rounding, as measured.
-const SYN_RTO_NS: u64 = 1_024 * MS;
-/// First retransmission of data on a path of short delay, as measured; then doubling.
-const DATA_RTO_NS: u64 = 208 * MS;
-/// `tcp_fin_timeout` and TIME_WAIT.
-const LINGER_NS: u64 = 60 * S;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
@@ -93,8 +104,23 @@ pub(crate) struct Connection {
     written: u64,
     fin_queued: bool,
     peer_window: u32,
-    /// Everything below this was sent before a loss showed.
-    recovery: Option<u64>,
+    /// The sequence number of the segment that told the peer's window last.
+    peer_window_from: u64,
+    /// The longest segment that passes.
+    mss: u16,
+    flight: Flight,
+    congestion: Congestion,
+    rtt: Rtt,
+    /// The congestion window, and nothing else, keeps something from being sent.
+    is_held_back: bool,
+    /// One lost segment goes out whatever the congestion window says.
+    is_repair_due: bool,
+    /// When the first segment of this episode of loss was sent again.
+    repairing_since_ns: Option<u64>,
+    tail_probe: Option<TailProbe>,
+    /// RACK's leeway, in quarters of a round trip; grows when it proves too short.
+    leeway_steps: u32,
+    sent_last_ns: u64,
 
     received: VecDeque<Bytes>,
     received_length: usize,
@@ -103,11 +129,22 @@ pub(crate) struct Connection {
     beyond_gap: BTreeMap<u64, (Bytes, bool)>,
     peer_finished: bool,
     ack_due: bool,
+    /// What is acknowledged next had arrived before.
+    is_duplicate_due: bool,
     window_advertised: u32,
+    /// When the segment was sent that moved `receive_next` last; acknowledgements echo it.
+    recent_ns: u64,
+    heard_ns: u64,
 
+    /// Handshakes sent again, or window probes unanswered.
     attempts: u32,
-    deadline_ns: Option<u64>,
+    /// How often the retransmission timeout was doubled.
+    doublings: u32,
+    /// Since when nothing at all was acknowledged, after the first timeout.
+    unanswered_since_ns: Option<u64>,
+    deadline: Option<(u64, Wait)>,
     timer_ns: Option<u64>,
+    liveness: Option<Box<Liveness>>,
     failure: Option<Failure>,
     is_unreachable: bool,
     read_waker: Option<Waker>,
@@ -135,7 +172,7 @@ impl Connection {
         let mut connection = Self::new(id, local, remote, State::SynSent);
         connection.open = true;
         connection.handshake(io);
-        connection.set_deadline(Some(io.now_ns + SYN_RTO_NS), io);
+        connection.await_handshake(io);
         connection
     }
 
@@ -152,8 +189,9 @@ impl Connection {
         connection.listener = Some(listener);
         connection.receive_next = syn.sequence + 1;
         connection.peer_window = syn.window;
+        connection.recent_ns = syn.sent_ns;
         connection.handshake(io);
-        connection.set_deadline(Some(io.now_ns + SYN_RTO_NS), io);
+        connection.await_handshake(io);
         connection
     }
 
@@ -173,17 +211,33 @@ impl Connection {
             written: 1,
             fin_queued: false,
             peer_window: 0,
-            recovery: None,
+            peer_window_from: 0,
+            mss: MSS as u16,
+            flight: Flight::default(),
+            congestion: Congestion::new(),
+            rtt: Rtt::default(),
+            is_held_back: false,
+            is_repair_due: false,
+            repairing_since_ns: None,
+            tail_probe: None,
+            leeway_steps: 1,
+            sent_last_ns: 0,
             received: VecDeque::new(),
             received_length: 0,
             receive_next: 0,
             beyond_gap: BTreeMap::new(),
             peer_finished: false,
             ack_due: false,
+            is_duplicate_due: false,
             window_advertised: RECEIVE_MAX as u32,
+            recent_ns: 0,
+            heard_ns: 0,
             attempts: 0,
-            deadline_ns: None,
+            doublings: 0,
+            unanswered_since_ns: None,
+            deadline: None,
             timer_ns: None,
+            liveness: None,
             failure: None,
             is_unreachable: false,
             read_waker: None,
@@ -297,7 +351,7 @@ impl Connection {
             _ => {
                 self.shut_write(io);
                 if self.state == State::FinWait2 {
-                    self.set_deadline(Some(io.now_ns + LINGER_NS), io);
+                    self.linger(io);
                 }
             }
         }
@@ -305,14 +359,18 @@ impl Connection {
 
     /// Sends RST and is gone.
     pub(crate) fn abort(&mut self, io: &mut Io) {
+        self.reset(io);
+        self.state = State::Closed;
+        self.deadline = None;
+    }
+
+    fn reset(&mut self, io: &mut Io) {
         let flags = Flags {
             rst: true,
             ack: true,
             ..Flags::default()
         };
         self.transmit(self.next, flags, Bytes::new(), io);
-        self.state = State::Closed;
-        self.deadline_ns = None;
     }
 
     /// Whether nothing is left to remember.
@@ -335,32 +393,16 @@ impl Connection {
 
     fn wait_out(&mut self, io: &mut Io) {
         self.state = State::TimeWait;
-        self.set_deadline(Some(io.now_ns + LINGER_NS), io);
+        self.linger(io);
     }
 
     fn fail(&mut self, failure: Failure, io: &mut Io) {
         self.state = State::Closed;
         self.failure = Some(failure);
-        self.deadline_ns = None;
+        self.deadline = None;
         self.unsent.clear();
         wake(&mut self.read_waker, io);
         wake(&mut self.write_waker, io);
-    }
-
-    fn set_deadline(&mut self, deadline_ns: Option<u64>, io: &mut Io) {
-        self.deadline_ns = deadline_ns;
-        self.schedule(io);
-    }
-
-    /// One timer at most is on its way, never later than the deadline.
-    fn schedule(&mut self, io: &mut Io) {
-        if let Some(deadline_ns) = self.deadline_ns
-            && self.timer_ns.is_none_or(|timer_ns| timer_ns > deadline_ns)
-        {
-            self.timer_ns = Some(deadline_ns);
-            io.timers
-                .push((deadline_ns, super::Timer::Connection(self.id)));
-        }
     }
 }
 

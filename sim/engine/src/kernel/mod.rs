@@ -8,6 +8,7 @@ pub(crate) mod neighbour;
 pub(crate) mod packet;
 mod ports;
 mod process;
+mod wheel;
 mod wire;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -36,6 +37,7 @@ pub(crate) struct SocketId {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Timer {
     Connection(SocketId),
+    Keepalive(SocketId),
     Neighbour(IpAddr, u32),
 }
 
@@ -100,6 +102,8 @@ pub(crate) struct Kernel {
     neighbours: BTreeMap<IpAddr, Neighbour>,
     /// Published ports and virtual addresses: what the process asks for, and where it leads.
     routes: Vec<(SocketAddr, SocketAddr)>,
+    /// The longest TCP segment that passes to an address; those that take an Ethernet frame are absent.
+    segments_max: BTreeMap<IpAddr, u16>,
     random: u64,
     next_port: u16,
     next_serial: u64,
@@ -118,6 +122,7 @@ impl Kernel {
             udp: BTreeMap::new(),
             neighbours: BTreeMap::new(),
             routes: Vec::new(),
+            segments_max: BTreeMap::new(),
             random,
             next_port: EPHEMERAL.start() + (random % span) as u16,
             next_serial: 0,

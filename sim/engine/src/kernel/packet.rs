@@ -5,8 +5,10 @@ use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 
-/// The payload of one Ethernet frame of TCP: 1,500 less IP's, TCP's and the timestamp's 52 bytes.
-pub(crate) const MSS: usize = 1_448;
+/// IP's, TCP's and the timestamp's bytes.
+pub(crate) const SEGMENT_HEADERS: u64 = 52;
+/// The payload of one Ethernet frame of TCP.
+pub(crate) const MSS: usize = 1_500 - SEGMENT_HEADERS as usize;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Packet {
@@ -35,10 +37,19 @@ pub(crate) struct Segment {
     pub(crate) sequence: u64,
     pub(crate) acknowledged: u64,
     pub(crate) window: u32,
-    /// Data beyond `acknowledged` has arrived (what SACK tells).
-    pub(crate) has_gap: bool,
+    /// What has arrived beyond `acknowledged`, lowest first (SACK). A real header has room for the
+    /// three latest ranges; a few acknowledgements tell the same.
+    pub(crate) sacked: Option<Box<[Range]>>,
+    /// This answers a segment that had arrived before (D-SACK, RFC 2883).
+    pub(crate) is_duplicate: bool,
+    /// When it was sent, and when that was sent which it acknowledges (RFC 7323's timestamps).
+    pub(crate) sent_ns: u64,
+    pub(crate) echo_ns: u64,
     pub(crate) data: Bytes,
 }
+
+/// Sequence numbers from the first to before the last.
+pub(crate) type Range = std::ops::Range<u64>;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Flags {
@@ -55,6 +66,11 @@ impl Segment {
             + self.data.len() as u64
             + u64::from(self.flags.syn)
             + u64::from(self.flags.fin)
+    }
+
+    /// The size of its IP packet.
+    pub(crate) fn bytes(&self) -> u64 {
+        SEGMENT_HEADERS + self.data.len() as u64
     }
 }
 

@@ -66,6 +66,7 @@ impl Kernel {
         let id = self.next_id()?;
         let mut connection = Connection::connect(id, local, remote, &mut self.io);
         connection.remote_shown = target;
+        self.fit(&mut connection);
         self.connections.insert((local, remote), id.slot);
         self.sockets
             .insert(Socket::Connection(Box::new(connection)));

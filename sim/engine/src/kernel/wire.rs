@@ -5,11 +5,13 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use bytes::Bytes;
 
 use super::neighbour::{self, Neighbour, Todo};
-use super::packet::{Arp, Body, Flags, Packet, Segment};
+use super::packet::{Arp, Body, Flags, Packet, SEGMENT_HEADERS, Segment};
 use super::{Connection, Kernel, Outcome, SOCKETS_MAX, Socket, SocketId, State, Timer};
 
 /// `rmem_default`: bytes of datagrams that wait for a reader; more are lost.
 const UDP_QUEUE_MAX: usize = 212_992;
+/// The shortest segment that a path's MTU can force: what the smallest IPv4 packet holds (68 bytes).
+const SEGMENT_MIN: u16 = 16;
 
 impl Kernel {
     /// A packet has arrived.
@@ -82,7 +84,9 @@ impl Kernel {
             slot: self.sockets.vacant_key(),
             serial: self.next_serial,
         };
-        let connection = Connection::accept(id, target, source, segment, listener_id, &mut self.io);
+        let mut connection =
+            Connection::accept(id, target, source, segment, listener_id, &mut self.io);
+        self.fit(&mut connection);
         self.connections.insert((target, source), id.slot);
         self.sockets
             .insert(Socket::Connection(Box::new(connection)));
@@ -103,7 +107,10 @@ impl Kernel {
             },
             acknowledged: segment.end(),
             window: 0,
-            has_gap: false,
+            sacked: None,
+            is_duplicate: false,
+            sent_ns: self.io.now_ns,
+            echo_ns: segment.sent_ns,
             data: Bytes::new(),
         };
         self.io.packets.push(Packet {
@@ -154,6 +161,26 @@ impl Kernel {
         self.follow(source, generation, todo);
     }
 
+    /// A TCP segment did not fit: path MTU discovery (RFC 1191) without the way that ICMP takes. Every
+    /// connection to that address sends shorter segments from now on.
+    pub(crate) fn on_too_big(&mut self, source: SocketAddr, target: SocketAddr, mtu: u16) {
+        self.begin();
+        let mss = mtu.saturating_sub(SEGMENT_HEADERS as u16).max(SEGMENT_MIN);
+        self.segments_max.insert(target.ip(), mss);
+        if let Some(&slot) = self.connections.get(&(source, target))
+            && let Some(Socket::Connection(connection)) = self.sockets.get_mut(slot)
+        {
+            connection.on_too_big(mss, &mut self.io);
+        }
+    }
+
+    /// Lets a new connection know what earlier ones found out about the path.
+    pub(super) fn fit(&mut self, connection: &mut Connection) {
+        if let Some(&mss) = self.segments_max.get(&connection.remote.ip()) {
+            connection.on_too_big(mss, &mut self.io);
+        }
+    }
+
     /// Every connection with one of `peers` is reset, as a fault.
     pub(crate) fn reset_connections(&mut self, peers: &[IpAddr]) {
         self.begin();
@@ -179,6 +206,10 @@ impl Kernel {
         match timer {
             Timer::Connection(id) => {
                 self.with_connection(id, Connection::on_timer);
+                self.reap(id);
+            }
+            Timer::Keepalive(id) => {
+                self.with_connection(id, Connection::on_keepalive);
                 self.reap(id);
             }
             Timer::Neighbour(address, generation) => {

@@ -4,13 +4,23 @@ use bytes::Bytes;
 
 use super::super::Io;
 use super::super::packet::Segment;
-use super::{Connection, DATA_RTO_NS, Failure, LINGER_NS, Outcome, SEND_MAX, State, wake};
+use super::congestion::Phase;
+use super::timers::Wait;
+use super::{Connection, Failure, Outcome, SEND_MAX, State, wake};
+
+/// `tcp_rack_update_reo_wnd` counts in a byte.
+const LEEWAY_STEPS_MAX: u32 = 255;
 
 impl Connection {
     pub(crate) fn on_segment(&mut self, segment: &Segment, io: &mut Io) -> Outcome {
         if segment.flags.rst {
             self.on_reset(segment, io);
             return Outcome::Progress;
+        }
+        self.note_alive(io);
+        // RFC 7323, 4.3: what fills the gap is echoed, not what lies beyond it.
+        if segment.sequence <= self.receive_next {
+            self.recent_ns = self.recent_ns.max(segment.sent_ns);
         }
         let mut outcome = Outcome::Nothing;
         match self.state {
@@ -20,8 +30,8 @@ impl Connection {
                     self.unacknowledged = 1;
                     self.receive_next = segment.sequence + 1;
                     self.peer_window = segment.window;
-                    self.attempts = 0;
-                    self.deadline_ns = None;
+                    self.recent_ns = segment.sent_ns;
+                    self.on_handshake_done(segment, io);
                     self.acknowledge(io);
                     wake(&mut self.write_waker, io);
                     return Outcome::Progress;
@@ -35,8 +45,7 @@ impl Connection {
             State::SynReceived if segment.flags.ack && segment.acknowledged >= 1 => {
                 self.state = State::Established;
                 self.unacknowledged = 1;
-                self.attempts = 0;
-                self.deadline_ns = None;
+                self.on_handshake_done(segment, io);
                 outcome = Outcome::Accepted;
             }
             State::SynReceived | State::Closed => return Outcome::Nothing,
@@ -56,6 +65,12 @@ impl Connection {
             self.acknowledge(io); // a window probe
         }
         outcome
+    }
+
+    fn on_handshake_done(&mut self, segment: &Segment, io: &Io) {
+        self.attempts = 0;
+        self.deadline = None;
+        self.rtt.sample(io.now_ns.saturating_sub(segment.echo_ns));
     }
 
     fn on_reset(&mut self, segment: &Segment, io: &mut Io) {
@@ -93,43 +108,109 @@ impl Connection {
     /// True if it acknowledges something new.
     fn on_acknowledgement(&mut self, segment: &Segment, io: &mut Io) -> bool {
         let acknowledged = segment.acknowledged;
-        self.peer_window = segment.window;
-        if acknowledged > self.next {
-            return false;
+        if acknowledged > self.next || acknowledged < self.unacknowledged {
+            return false; // of another life, or overtaken by a later one
         }
-        if acknowledged <= self.unacknowledged {
-            let shows_loss =
-                acknowledged == self.unacknowledged && segment.has_gap && self.next > acknowledged;
-            if shows_loss && self.recovery.is_none() {
-                self.recovery = Some(self.next);
-                self.retransmit_first(io);
-            }
-            if self.next == self.unacknowledged {
-                self.attempts = 0; // an answer to a window probe
-            }
-            io.mark_dirty(self.id); // the window may have opened
-            return false;
-        }
-        let fin_acknowledged = self.fin_queued && acknowledged == self.written + 1;
-        let data_end = acknowledged - u64::from(fin_acknowledged);
-        self.forget_sent(data_end.saturating_sub(self.unacknowledged) as usize);
-        self.unacknowledged = acknowledged;
+        let is_new = acknowledged > self.unacknowledged;
+        self.update_window(segment, is_new);
         self.attempts = 0;
-        self.is_unreachable = false;
-        let in_flight = self.next > acknowledged;
-        self.set_deadline(in_flight.then_some(io.now_ns + DATA_RTO_NS), io);
-        match self.recovery {
-            Some(point) if acknowledged < point => self.retransmit_first(io),
-            _ => self.recovery = None,
+        let least_rtt_ns = self.rtt.least_ns();
+        if is_new {
+            self.on_new_acknowledgement(segment, io);
         }
-        if fin_acknowledged {
+        let ranges = segment.sacked.as_deref().unwrap_or_default();
+        let has_sacked = self.flight.sack(ranges, io.now_ns, least_rtt_ns) > 0;
+        self.note_duplicate(segment);
+        if is_new {
+            self.leave_loss_behind(segment);
+        }
+        if is_new || has_sacked {
+            self.await_acknowledgement(true, io);
+        }
+        if self.flight.has_sacked() || self.congestion.phase != Phase::Open {
+            self.find_lost(io);
+        }
+        if is_new && self.fin_queued && acknowledged == self.written + 1 {
             self.on_fin_acknowledged(io);
         }
-        if self.buffered() < SEND_MAX {
+        if self.buffered() < SEND_MAX && is_new {
             wake(&mut self.write_waker, io);
         }
-        io.mark_dirty(self.id);
-        true
+        if self.next < self.written || self.flight.has_lost() || self.fin_queued {
+            io.mark_dirty(self.id); // the windows may have opened
+        }
+        is_new
+    }
+
+    /// `tcp_may_update_window`: an acknowledgement that was overtaken tells an old window.
+    fn update_window(&mut self, segment: &Segment, is_new: bool) {
+        let is_later = segment.sequence > self.peer_window_from;
+        let is_same = segment.sequence == self.peer_window_from;
+        if is_new || is_later || (is_same && segment.window > self.peer_window) {
+            self.peer_window = segment.window;
+            self.peer_window_from = segment.sequence;
+            if matches!(self.deadline, Some((_, Wait::Room))) && segment.window > 0 {
+                self.deadline = None;
+                self.doublings = 0;
+            }
+        }
+    }
+
+    fn on_new_acknowledgement(&mut self, segment: &Segment, io: &Io) {
+        let acknowledged = segment.acknowledged;
+        let data_end = acknowledged.min(self.written);
+        self.forget_sent(data_end.saturating_sub(self.unacknowledged) as usize);
+        self.unacknowledged = acknowledged;
+        let least_rtt_ns = self.rtt.least_ns();
+        let count = self
+            .flight
+            .acknowledge(acknowledged, io.now_ns, least_rtt_ns);
+        self.congestion.on_acknowledged(count, self.is_held_back);
+        self.rtt.sample(io.now_ns.saturating_sub(segment.echo_ns));
+        self.doublings = 0;
+        self.unanswered_since_ns = None;
+        self.is_unreachable = false;
+    }
+
+    /// What was sent again for nothing: RACK was too quick, or the tail was not lost.
+    fn note_duplicate(&mut self, segment: &Segment) {
+        if !segment.is_duplicate {
+            return;
+        }
+        if self.flight.is_reordered {
+            self.leeway_steps = (self.leeway_steps + 1).min(LEEWAY_STEPS_MAX);
+        }
+        self.tail_probe = None;
+    }
+
+    fn leave_loss_behind(&mut self, segment: &Segment) {
+        let acknowledged = segment.acknowledged;
+        let is_over = match self.congestion.phase {
+            Phase::Open => false,
+            Phase::Recovery(until) | Phase::Loss(until) => acknowledged >= until,
+        };
+        // Eifel (RFC 3522): this answers the first copy, so nothing was lost.
+        if self
+            .repairing_since_ns
+            .is_some_and(|since_ns| segment.echo_ns < since_ns)
+        {
+            self.flight.forgive();
+            self.congestion.undo();
+            self.repairing_since_ns = None;
+        } else if is_over {
+            self.congestion.leave();
+            self.repairing_since_ns = None;
+        }
+        // `tcp_process_tlp_ack`: a tail that only the probe brought was lost, and that counts.
+        if let Some(probe) = self.tail_probe
+            && acknowledged >= probe.end
+            && (acknowledged > probe.end || !probe.is_repeat)
+        {
+            if probe.is_repeat && self.congestion.phase == Phase::Open {
+                self.congestion.reduce();
+            }
+            self.tail_probe = None;
+        }
     }
 
     fn on_fin_acknowledged(&mut self, io: &mut Io) {
@@ -137,7 +218,7 @@ impl Connection {
             State::FinWait1 => {
                 self.state = State::FinWait2;
                 if !self.open {
-                    self.set_deadline(Some(io.now_ns + LINGER_NS), io);
+                    self.linger(io);
                 }
             }
             State::Closing => self.wait_out(io),
@@ -158,12 +239,12 @@ impl Connection {
             return;
         }
         self.acknowledge(io);
+        self.is_duplicate_due |= segment.end() <= self.receive_next;
         if segment.end() <= self.receive_next || data_end > self.receive_next + self.room() as u64 {
             return; // a duplicate, or more than there is room for
         }
         if segment.sequence > self.receive_next {
-            self.beyond_gap
-                .insert(segment.sequence, (segment.data.clone(), segment.flags.fin));
+            self.keep_beyond_gap(segment);
             return;
         }
         self.take(
@@ -179,6 +260,18 @@ impl Connection {
             self.take(sequence, data, fin, io);
         }
         wake(&mut self.read_waker, io);
+    }
+
+    /// What the sender was told is here is never given up again: of two segments with one beginning
+    /// the longer stays.
+    fn keep_beyond_gap(&mut self, segment: &Segment) {
+        let known = self.beyond_gap.get(&segment.sequence);
+        if known.is_some_and(|(data, _)| data.len() >= segment.data.len()) {
+            self.is_duplicate_due = true;
+            return;
+        }
+        self.beyond_gap
+            .insert(segment.sequence, (segment.data.clone(), segment.flags.fin));
     }
 
     /// Data whose first byte is at or before the next that is expected.

@@ -1,67 +1,14 @@
-//! What leaves: segments, acknowledgements, and their retransmission on Linux's timers.
+//! What leaves: segments, for the first time and again, and acknowledgements.
 
 use bytes::Bytes;
 
 use super::super::Io;
-use super::super::packet::{Body, Flags, MSS, Packet, Segment};
-use super::{Connection, DATA_RTO_NS, Failure, SYN_RTO_NS, State, ack_flag};
-use crate::time::S;
-
-/// `tcp_syn_linear_timeouts` and `tcp_syn_retries`: 4 timeouts of one second, then 6 that double.
-const SYN_LINEAR: u32 = 4;
-const SYN_RETRIES: u32 = 6;
-/// `tcp_synack_retries`.
-const SYN_ACK_RETRIES: u32 = 5;
-/// `TCP_RTO_MAX`.
-const RTO_MAX_NS: u64 = 120 * S;
-/// `tcp_retries2`.
-const RETRIES: u32 = 15;
-/// `tcp_orphan_retries` at its default of 0 means 8.
-const ORPHAN_RETRIES: u32 = 8;
+use super::super::packet::{Body, Flags, Packet, Range, Segment};
+use super::flight::Sent;
+use super::timers::Wait;
+use super::{Connection, State, ack_flag};
 
 impl Connection {
-    pub(crate) fn on_timer(&mut self, io: &mut Io) {
-        self.timer_ns = None;
-        match self.deadline_ns {
-            None => return,
-            Some(deadline_ns) if deadline_ns > io.now_ns => return self.schedule(io),
-            Some(_) => {}
-        }
-        self.deadline_ns = None;
-        match self.state {
-            State::TimeWait | State::FinWait2 => self.state = State::Closed,
-            State::Closed => {}
-            State::SynSent if self.attempts == SYN_LINEAR + SYN_RETRIES => self.time_out(io),
-            State::SynReceived if self.attempts == SYN_ACK_RETRIES => self.state = State::Closed,
-            State::SynSent => {
-                self.handshake(io);
-                self.attempts += 1;
-                let doublings = self.attempts.saturating_sub(SYN_LINEAR);
-                self.set_deadline(Some(io.now_ns + (SYN_RTO_NS << doublings)), io);
-            }
-            State::SynReceived => {
-                self.handshake(io);
-                self.attempts += 1;
-                self.set_deadline(Some(io.now_ns + (SYN_RTO_NS << self.attempts)), io);
-            }
-            _ if self.attempts == if self.open { RETRIES } else { ORPHAN_RETRIES } => {
-                self.time_out(io)
-            }
-            _ => {
-                if self.next > self.unacknowledged {
-                    self.recovery = Some(self.next);
-                    self.retransmit_first(io);
-                } else {
-                    // The window is shut: an old sequence number makes the peer tell its window.
-                    self.transmit(self.unacknowledged - 1, ack_flag(), Bytes::new(), io);
-                }
-                self.attempts += 1;
-                let rto_ns = (DATA_RTO_NS << self.attempts).min(RTO_MAX_NS);
-                self.set_deadline(Some(io.now_ns + rto_ns), io);
-            }
-        }
-    }
-
     /// Sends what may be sent and the acknowledgement that is due, once the host has run.
     pub(crate) fn flush(&mut self, io: &mut Io) {
         if matches!(
@@ -70,35 +17,76 @@ impl Connection {
         ) {
             return;
         }
-        let limit = self.unacknowledged + u64::from(self.peer_window);
-        while self.next < self.written && self.next < limit {
-            let length = (self.written - self.next)
-                .min(limit - self.next)
-                .min(MSS as u64) as usize;
-            let data = self.sent((self.next - self.unacknowledged) as usize, length);
-            let fin = self.fin_queued && self.next + length as u64 == self.written;
-            self.transmit(self.next, Flags { fin, ..ack_flag() }, data, io);
-            self.next += length as u64 + u64::from(fin);
+        if self.flight.is_empty() && self.next < self.written {
+            self.forget_path_after_rest(io);
         }
-        if self.fin_queued && self.next == self.written {
-            self.transmit(
-                self.next,
-                Flags {
-                    fin: true,
-                    ..ack_flag()
-                },
-                Bytes::new(),
-                io,
-            );
-            self.next += 1;
+        let (was_empty, next_before) = (self.flight.is_empty(), self.next);
+        self.is_held_back = false;
+        loop {
+            let may_send = self.flight.on_the_wire() < self.congestion.window();
+            if !may_send && !self.is_repair_due {
+                self.is_held_back = self.flight.has_lost() || self.next < self.written;
+                break;
+            }
+            if let Some(segment) = self.flight.repair_next(io.now_ns) {
+                self.is_repair_due = false;
+                self.repairing_since_ns.get_or_insert(io.now_ns);
+                self.send_again(segment, io);
+            } else if !may_send || !self.send_next(io) {
+                break;
+            }
         }
-        let is_waiting = self.next > self.unacknowledged || self.next < self.written;
-        if is_waiting && self.deadline_ns.is_none() {
-            self.set_deadline(Some(io.now_ns + DATA_RTO_NS), io);
+        self.is_repair_due = false;
+        if self.next > next_before {
+            let is_waiting = matches!(self.deadline, Some((_, wait)) if wait != Wait::Tail);
+            if was_empty || !is_waiting {
+                self.await_acknowledgement(false, io);
+            }
+        } else if self.deadline.is_none() && !self.flight.is_empty() {
+            self.await_acknowledgement(false, io);
+        }
+        let is_shut = self.flight.is_empty() && self.has_unsent();
+        if is_shut && !matches!(self.deadline, Some((_, Wait::Room))) {
+            self.await_room(io);
         }
         if self.ack_due {
             self.transmit(self.next, ack_flag(), Bytes::new(), io);
         }
+    }
+
+    /// Sends the next segment that was never sent, if the receiver has room for it.
+    pub(super) fn send_next(&mut self, io: &mut Io) -> bool {
+        if !self.has_unsent() {
+            return false;
+        }
+        let limit = self.unacknowledged + u64::from(self.peer_window);
+        let rest = self.written.saturating_sub(self.next);
+        let length = rest
+            .min(limit.saturating_sub(self.next))
+            .min(u64::from(self.mss));
+        if length == 0 && rest > 0 {
+            return false;
+        }
+        let data = self.sent((self.next - self.unacknowledged) as usize, length as usize);
+        let fin = self.fin_queued && length == rest;
+        let end = self.next + length + u64::from(fin);
+        self.flight.push(self.next, end, io.now_ns);
+        self.transmit(self.next, Flags { fin, ..ack_flag() }, data, io);
+        self.next = end;
+        self.sent_last_ns = io.now_ns;
+        true
+    }
+
+    fn has_unsent(&self) -> bool {
+        self.next < self.written || (self.fin_queued && self.next == self.written)
+    }
+
+    pub(super) fn send_again(&mut self, segment: Sent, io: &mut Io) {
+        let length = segment.end.min(self.written) - segment.start;
+        let offset = segment.start - self.unacknowledged;
+        let data = self.sent(offset as usize, length as usize);
+        let fin = segment.end > self.written;
+        self.transmit(segment.start, Flags { fin, ..ack_flag() }, data, io);
     }
 
     pub(super) fn handshake(&mut self, io: &mut Io) {
@@ -110,15 +98,6 @@ impl Connection {
         self.transmit(0, flags, Bytes::new(), io);
     }
 
-    pub(super) fn retransmit_first(&mut self, io: &mut Io) {
-        let in_flight = self.next.min(self.written) - self.unacknowledged.min(self.written);
-        let length = in_flight.min(MSS as u64) as usize;
-        let data = self.sent(0, length);
-        let end = self.unacknowledged + length as u64;
-        let fin = self.fin_queued && self.next > self.written && end == self.written;
-        self.transmit(self.unacknowledged, Flags { fin, ..ack_flag() }, data, io);
-    }
-
     pub(super) fn transmit(&mut self, sequence: u64, flags: Flags, data: Bytes, io: &mut Io) {
         self.ack_due = false;
         self.window_advertised = self.room() as u32;
@@ -127,7 +106,10 @@ impl Connection {
             sequence,
             acknowledged: self.receive_next,
             window: self.window_advertised,
-            has_gap: !self.beyond_gap.is_empty(),
+            sacked: self.beyond_gap_ranges(),
+            is_duplicate: std::mem::take(&mut self.is_duplicate_due),
+            sent_ns: io.now_ns,
+            echo_ns: self.recent_ns,
             data,
         };
         io.packets.push(Packet {
@@ -137,9 +119,43 @@ impl Connection {
         });
     }
 
+    /// The path takes IP packets of `mtu` bytes and no longer ones.
+    pub(crate) fn on_too_big(&mut self, mss: u16, io: &mut Io) {
+        if mss < self.mss {
+            self.mss = mss;
+            self.flight.split(u64::from(mss));
+            self.is_repair_due = true;
+            io.mark_dirty(self.id);
+        }
+    }
+
+    fn beyond_gap_ranges(&self) -> Option<Box<[Range]>> {
+        if self.beyond_gap.is_empty() {
+            return None;
+        }
+        let mut ranges: Vec<Range> = Vec::new();
+        for (&start, (data, fin)) in &self.beyond_gap {
+            let end = start + data.len() as u64 + u64::from(*fin);
+            match ranges.last_mut() {
+                Some(last) if start <= last.end => last.end = last.end.max(end),
+                _ => ranges.push(start..end),
+            }
+        }
+        Some(ranges.into())
+    }
+
+    /// `tcp_cwnd_restart`: what was known of the path is forgotten by half for each timeout of rest.
+    fn forget_path_after_rest(&mut self, io: &Io) {
+        let rest_ns = io.now_ns.saturating_sub(self.sent_last_ns);
+        let timeouts = rest_ns / self.rtt.timeout_ns();
+        if self.sent_last_ns > 0 && timeouts > 0 {
+            self.congestion.restart(timeouts);
+        }
+    }
+
     /// `length` bytes from `offset` of what is written and not acknowledged; copied only where they
     /// were written in pieces.
-    pub(super) fn sent(&self, offset: usize, length: usize) -> Bytes {
+    fn sent(&self, offset: usize, length: usize) -> Bytes {
         let mut skip = offset;
         let mut joined = Vec::new();
         for chunk in &self.unsent {
@@ -172,14 +188,5 @@ impl Connection {
                 let _ = chunk.split_to(part);
             }
         }
-    }
-
-    pub(super) fn time_out(&mut self, io: &mut Io) {
-        let failure = if self.is_unreachable {
-            Failure::HostUnreachable
-        } else {
-            Failure::TimedOut
-        };
-        self.fail(failure, io);
     }
 }
