@@ -10,8 +10,8 @@ use axum::Router;
 use axum::body::Body;
 use axum::routing::get;
 use hyper_util::rt::TokioIo;
-use squall_fault::cpu::Cpu;
 use squall_engine::{Config, Control, HostSpec, Link, run};
+use squall_fault::cpu::Cpu;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{sleep, timeout};
 

@@ -24,7 +24,8 @@ use super::client::{self, Client, Extract, Pace};
 use super::explore::{self, Budget, Kind};
 use super::invariant::{BALANCE_TOLERANCE, RECOVERS_WITHIN};
 use super::{
-    Cpu, Expectation, LATENCY, Load, Located, Phase, Quantity, Scenario, Served, Step, System, UP_WITHIN,
+    Cpu, Expectation, LATENCY, Load, Located, Phase, Quantity, Scenario, Served, Step, System,
+    UP_WITHIN,
 };
 use crate::units::Comparison;
 use quantity::{duration, percent, rate};

@@ -43,7 +43,12 @@ pub fn scenario() -> impl Strategy<Value = Scenario> {
             (network(), cpu()),
         );
         (head, Just(clients), phases, vec(invariant(), 0..3)).prop_map(
-            |((name, about, seed, verdict, system, (network, cpu)), clients, phases, invariants)| {
+            |(
+                (name, about, seed, verdict, system, (network, cpu)),
+                clients,
+                phases,
+                invariants,
+            )| {
                 let about = about.map(|about| about.trim().to_owned());
                 Scenario {
                     file: "x.yaml".into(),
