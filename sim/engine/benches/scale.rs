@@ -62,12 +62,11 @@ fn best(hosts: u16, requests: u32) -> (u64, Duration) {
     (0..RUNS)
         .map(|_| {
             let began = Instant::now();
-            let events = simulate(
-                hosts,
-                requests,
-                PAUSE * u32::from(hosts) / 9,
-                Duration::ZERO,
-            );
+            let events = simulate(Work {
+                // As many requests a second, whoever sends them.
+                pause: PAUSE * u32::from(hosts) / 9,
+                ..Work::new(hosts, requests)
+            });
             (events, began.elapsed())
         })
         .min_by_key(|(_, took)| *took)

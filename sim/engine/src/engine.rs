@@ -19,7 +19,6 @@ use crate::broken::{self, Broken};
 use crate::control::{Command, Control, HostId, HostSpec};
 use crate::driver::lock;
 use crate::host::{Machine, Polls, Rest};
-use crate::kernel::Timer;
 use crate::kernel::packet::Packet;
 use crate::log::{self, Reader, SharedLines};
 use crate::network::{Fate, Network};
@@ -37,7 +36,8 @@ pub(crate) const STORY: HostId = HostId(0);
 enum Happening {
     Wake(HostId),
     Deliver(HostId, Packet),
-    Timer(HostId, Timer),
+    /// Something in the host's kernel is due.
+    Timer(HostId),
     /// A poll of this incarnation has had its time on a core.
     Polled(HostId, u64),
 }
@@ -91,7 +91,6 @@ pub(crate) struct Engine {
     is_story_over: bool,
     // Reused from event to event.
     packets: Vec<Packet>,
-    timers: Vec<(u64, Timer)>,
     woken: Vec<u32>,
 }
 
@@ -135,7 +134,6 @@ impl Engine {
             events_at_this_instant: 0,
             is_story_over: false,
             packets: Vec::new(),
-            timers: Vec::new(),
             woken: Vec::new(),
         }
     }
@@ -227,18 +225,22 @@ impl Engine {
                 if !host.is_on_the_wire() {
                     self.trace
                         .packet(self.now_ns, Kind::Lost, (id.0, &host.name), &packet);
-                    return Ok(());
+                    return self.run_if_woken(id); // by an arrival before this one
                 }
                 self.trace
                     .packet(self.now_ns, Kind::Deliver, (id.0, &host.name), &packet);
                 lock(&host.kernel).deliver(packet);
                 self.run_if_woken(id)?;
             }
-            Happening::Timer(id, timer) => {
-                let host = &self.hosts[id.0 as usize];
+            Happening::Timer(id) => {
+                let host = &mut self.hosts[id.0 as usize];
+                if host.timer_at_ns != Some(self.now_ns) {
+                    return Ok(()); // an earlier one took its place
+                }
+                host.timer_at_ns = None;
                 self.trace
                     .event(self.now_ns, Kind::Timer, (id.0, &host.name), 0, &"");
-                lock(&host.kernel).on_timer(timer);
+                lock(&host.kernel).on_timers();
                 self.run_if_woken(id)?;
             }
             Happening::Polled(id, incarnation) => {
@@ -255,13 +257,24 @@ impl Engine {
         Ok(())
     }
 
-    /// After something happened to a host's kernel: runs its process if that woke a task.
+    /// After something happened to a host's kernel: runs its process if that woke a task. Packets
+    /// that arrive together are all there before it runs, as after one interrupt.
     fn run_if_woken(&mut self, id: HostId) -> Result<(), Broken> {
         self.settle(id);
-        match self.hosts[id.0 as usize].wakers.is_empty() {
+        let is_done = self.hosts[id.0 as usize].wakers.is_empty() || self.brings_more(id);
+        match is_done {
             true => Ok(()),
             false => self.run_host(id),
         }
+    }
+
+    /// The next event is another arrival at this host, at this instant.
+    fn brings_more(&self, id: HostId) -> bool {
+        let Some(Reverse((at_ns, _, index))) = self.queue.peek() else {
+            return false;
+        };
+        *at_ns == self.now_ns
+            && matches!(self.happenings[*index], Happening::Deliver(to, _) if to == id)
     }
 
     /// Runs a host's process until its runtime parks. Where a poll takes time, nothing is polled
@@ -340,14 +353,17 @@ impl Engine {
         {
             let mut kernel = lock(&host.kernel);
             kernel.flush(&mut self.packets);
-            self.timers.append(&mut kernel.io.timers);
             host.wakers.append(&mut kernel.io.wakers);
+            let next_ns = kernel.io.timers.next_ns();
+            drop(kernel);
+            // As with wake-ups: one at most is under way that is not later than the next one needed.
+            if let Some(at_ns) = next_ns
+                && host.timer_at_ns.is_none_or(|under_way| under_way > at_ns)
+            {
+                host.timer_at_ns = Some(at_ns);
+                self.schedule(at_ns, Happening::Timer(id));
+            }
         }
-        let mut timers = std::mem::take(&mut self.timers);
-        for (at_ns, timer) in timers.drain(..) {
-            self.schedule(at_ns, Happening::Timer(id, timer));
-        }
-        self.timers = timers;
         let mut packets = std::mem::take(&mut self.packets);
         let mut is_too_big = false;
         for packet in packets.drain(..) {

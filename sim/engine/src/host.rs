@@ -44,6 +44,8 @@ pub(crate) struct Machine {
     pub(crate) is_plugged: bool,
     /// When the earliest wake-up under way arrives.
     pub(crate) wake_at_ns: Option<u64>,
+    /// When the earliest timer of the kernel under way fires.
+    pub(crate) timer_at_ns: Option<u64>,
     /// Tasks that packets have woken since the process last ran.
     pub(crate) wakers: Vec<Waker>,
 }
@@ -103,6 +105,7 @@ impl Machine {
             is_powered: true,
             is_plugged: true,
             wake_at_ns: None,
+            timer_at_ns: None,
             wakers: Vec::new(),
         }
     }

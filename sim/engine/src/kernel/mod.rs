@@ -8,6 +8,7 @@ pub(crate) mod neighbour;
 pub(crate) mod packet;
 mod ports;
 mod process;
+mod timers;
 mod wheel;
 mod wire;
 
@@ -25,6 +26,7 @@ pub(crate) use connection::{Connection, Outcome, State};
 use neighbour::Neighbour;
 use packet::Packet;
 use ports::EPHEMERAL;
+use timers::Timers;
 
 /// A socket's place in the table, and a number that no other socket of this host ever has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +48,7 @@ pub(crate) enum Timer {
 pub(crate) struct Io {
     pub(crate) now_ns: u64,
     pub(crate) packets: Vec<Packet>,
-    pub(crate) timers: Vec<(u64, Timer)>,
+    pub(crate) timers: Timers,
     pub(crate) wakers: Vec<Waker>,
     dirty: Vec<SocketId>,
 }

@@ -200,9 +200,15 @@ impl Kernel {
         }
     }
 
-    /// A timer has fired.
-    pub(crate) fn on_timer(&mut self, timer: Timer) {
+    /// Timers have fired: all that are due.
+    pub(crate) fn on_timers(&mut self) {
         self.begin();
+        while let Some(timer) = self.io.timers.pop_due(self.io.now_ns) {
+            self.on_timer(timer);
+        }
+    }
+
+    fn on_timer(&mut self, timer: Timer) {
         match timer {
             Timer::Connection(id) => {
                 self.with_connection(id, Connection::on_timer);
@@ -268,7 +274,7 @@ impl Kernel {
         if let Some(timer_ns) = todo.timer_ns {
             self.io
                 .timers
-                .push((timer_ns, Timer::Neighbour(address, generation)));
+                .set(timer_ns, Timer::Neighbour(address, generation));
         }
         if todo.ask
             && let Some(&own) = self.addresses.first()

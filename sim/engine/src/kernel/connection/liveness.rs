@@ -92,6 +92,6 @@ impl Connection {
     fn schedule_keepalive(&mut self, for_ns: u64, io: &mut Io) {
         let timer_ns = expiry_ns(io.now_ns, for_ns);
         self.liveness().timer_ns = Some(timer_ns);
-        io.timers.push((timer_ns, Timer::Keepalive(self.id)));
+        io.timers.set(timer_ns, Timer::Keepalive(self.id));
     }
 }

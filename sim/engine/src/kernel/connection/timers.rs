@@ -250,7 +250,7 @@ impl Connection {
             && self.timer_ns.is_none_or(|timer_ns| timer_ns > deadline_ns)
         {
             self.timer_ns = Some(deadline_ns);
-            io.timers.push((deadline_ns, Timer::Connection(self.id)));
+            io.timers.set(deadline_ns, Timer::Connection(self.id));
         }
     }
 }
