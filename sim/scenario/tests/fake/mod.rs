@@ -15,7 +15,9 @@ use squall_fault::clock::Skew;
 use squall_fault::cpu::Stressor;
 use squall_fault::{Link, disk, dns, http};
 use squall_host::disk::{Disk, DiskDriver};
-use squall_host::net::{DriverStream, Net, NetDriver, TcpListener, TcpStream, UdpSocket};
+use squall_host::net::{
+    DriverStream, Keepalive, Net, NetDriver, TcpListener, TcpStream, UdpSocket,
+};
 use squall_host::output::{Output, OutputDriver};
 use squall_host::{Host, Launch, Loaded, Shutdown};
 use squall_scenario::file::Process;
@@ -229,6 +231,14 @@ impl DriverStream for Pipe {
         self.local_addr()
     }
     fn set_reset_on_drop(&mut self) {}
+
+    fn set_keepalive(&self, _: Keepalive) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn set_user_timeout(&self, _: Duration) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 impl AsyncRead for Pipe {
