@@ -38,6 +38,7 @@ pub(crate) struct SocketId {
 pub(crate) enum Timer {
     Connection(SocketId),
     Keepalive(SocketId),
+    Acknowledgement(SocketId),
     Neighbour(IpAddr, u32),
 }
 
