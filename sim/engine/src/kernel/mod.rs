@@ -144,6 +144,7 @@ impl Kernel {
         self.listeners.clear();
         self.udp.clear();
         self.neighbours.clear();
+        self.segments_max.clear();
         self.io = Io::default();
     }
 
