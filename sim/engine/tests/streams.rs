@@ -20,6 +20,8 @@ const LOSS_MAX: f64 = 0.12;
 struct Case {
     seed: u64,
     link: Link,
+    /// When the link takes shorter packets from then on, and how long they may be.
+    narrowed: (u64, u16),
     /// How much, and how long to rest after it.
     writes: Vec<(usize, u64)>,
     read_size: usize,
@@ -97,13 +99,14 @@ fn link() -> impl Strategy<Value = Link> {
 fn case() -> impl Strategy<Value = Case> {
     let length = prop_oneof![1_usize..500, 1_usize..20_000];
     let writes = prop::collection::vec((length, 0_u64..40), 1..40);
-    (any::<u64>(), link(), writes, 1_usize..9_000).prop_map(|(seed, link, writes, read_size)| {
-        Case {
-            seed,
-            link,
-            writes,
-            read_size,
-        }
+    let narrowed = (0_u64..300, 300_u16..1_500);
+    let case = (any::<u64>(), link(), narrowed, writes, 1_usize..9_000);
+    case.prop_map(|(seed, link, narrowed, writes, read_size)| Case {
+        seed,
+        link,
+        narrowed,
+        writes,
+        read_size,
     })
 }
 
@@ -126,6 +129,14 @@ fn there_and_back(case: &Case) -> (Vec<u8>, Vec<u8>) {
             })
         };
         let (server, client) = (add(1), add(2));
+        let world = control.clone();
+        tokio::spawn(async move {
+            let (after_ms, mtu) = case.narrowed;
+            tokio::time::sleep(Duration::from_millis(after_ms)).await;
+            let link = Link { mtu, ..case.link };
+            world.set_link(server, client, link);
+            world.set_link(client, server, link);
+        });
         control.start(server, |host, _| {
             Box::pin(async move {
                 let mut listener = host.net.listen("0.0.0.0:80".parse()?)?;
