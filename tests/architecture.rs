@@ -91,6 +91,10 @@ fn the_simulator_imports_what_its_layer_may() {
     let allowed: BTreeMap<&str, &[&str]> = BTreeMap::from([
         ("squall-fault", &[] as &[&str]),
         ("squall-engine", &["squall-fault", "squall-host"]),
+        (
+            "squall-calibrate",
+            &["squall-engine", "squall-fault", "squall-host"],
+        ),
         ("squall-cluster", &["squall-host"]),
         ("squall-record", &[]),
         ("squall-check", &["squall-record"]),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::SystemTime;
 
-use squall_host::net::TcpStream;
+use squall_host::net::{Keepalive, TcpStream};
 use tokio::time::Instant;
 
 use crate::backend::Backend;
@@ -44,6 +44,13 @@ impl Client for Early<'_> {
     }
 }
 
+/// `option clitcpka`, `option srvtcpka`. A socket that refuses is dead, and its next read says so.
+fn keep_alive(is_wanted: bool, stream: &TcpStream) {
+    if is_wanted {
+        let _ = stream.set_keepalive(Keepalive::default());
+    }
+}
+
 /// Serves one client of `frontend` to the end.
 pub(crate) async fn serve(
     process: Arc<Process>,
@@ -58,6 +65,7 @@ pub(crate) async fn serve(
     let backend = frontend.backend.clone();
     let presence = Presence::begin(&process, &frontend, backend.as_ref(), begun);
     announce(&frontend, peer, local);
+    keep_alive(frontend.config.flags.client_keepalive, &client);
 
     let mut up = Flow::new(&process.pool);
     let mut down = Flow::new(&process.pool);
@@ -86,6 +94,7 @@ pub(crate) async fn serve(
             kill,
         } = connected;
         server_local = server.local_addr().ok();
+        keep_alive(backend.config.flags.server_keepalive, &server);
         let relay = Relay {
             client: &mut client,
             server: &mut server,

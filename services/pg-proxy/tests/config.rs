@@ -86,7 +86,6 @@ fn a_common_file_is_read_and_its_facts_are_known() {
             "haproxy.cfg:5 daemon",
             "haproxy.cfg:6 tune.ssl.default-dh-param",
             "haproxy.cfg:7 stats socket",
-            "haproxy.cfg:13 option clitcpka",
             "haproxy.cfg:21 hold valid",
             "haproxy.cfg:23 bind name",
         ]

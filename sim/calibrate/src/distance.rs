@@ -49,39 +49,38 @@ pub fn summary(values: &[f64]) -> Option<Summary> {
     })
 }
 
-/// `None` if one of the two is empty. Values that differ by less than `blur_ms` count as the same:
-/// a machine's own noise is not what is compared.
+/// `None` if one of the two is empty. For KS, values that differ by less than `blur_ms` count as the
+/// same: a machine's own noise is not what is compared.
 pub fn distance(one: &[f64], other: &[f64], blur_ms: f64) -> Option<Distance> {
     if one.is_empty() || other.is_empty() {
         return None;
     }
-    let blurred = |values: &[f64]| {
-        let rounded = values
-            .iter()
-            .map(|value| (value / blur_ms).floor() * blur_ms);
-        sorted(&rounded.collect::<Vec<_>>())
-    };
-    let (rough_one, rough_other) = (blurred(one), blurred(other));
-    let below = |values: &[f64], value: f64| {
-        values.partition_point(|other| *other <= value) as f64 / values.len() as f64
-    };
-    let gaps = rough_one
-        .iter()
-        .chain(&rough_other)
-        .map(|value| (below(&rough_one, *value) - below(&rough_other, *value)).abs());
-    let ks = gaps.fold(0.0, f64::max);
+    let (sorted_one, sorted_other) = (sorted(one), sorted(other));
+    let ks =
+        ahead(&sorted_one, &sorted_other, blur_ms).max(ahead(&sorted_other, &sorted_one, blur_ms));
     let (n, m) = (one.len() as f64, other.len() as f64);
-    let (one, other) = (sorted(one), sorted(other));
     const STEPS: usize = 10_000;
     let area = (0..STEPS).filter_map(|step| {
         let share = (step as f64 + 0.5) / STEPS as f64;
-        Some((quantile(&one, share)? - quantile(&other, share)?).abs())
+        Some((quantile(&sorted_one, share)? - quantile(&sorted_other, share)?).abs())
     });
     Some(Distance {
         ks,
         ks_by_chance: 1.358 * ((n + m) / (n * m)).sqrt(),
         area_ms: area.sum::<f64>() / STEPS as f64,
     })
+}
+
+/// By how much the share of `one` below any value exceeds that of `other` below a value that is larger
+/// by the blur.
+fn ahead(one: &[f64], other: &[f64], blur_ms: f64) -> f64 {
+    let below = |values: &[f64], value: f64| {
+        values.partition_point(|other| *other <= value) as f64 / values.len() as f64
+    };
+    let gaps = one
+        .iter()
+        .map(|value| below(one, *value) - below(other, value + blur_ms));
+    gaps.fold(0.0, f64::max)
 }
 
 fn sorted(values: &[f64]) -> Vec<f64> {

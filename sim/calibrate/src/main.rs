@@ -15,8 +15,6 @@ use tokio::signal::unix::{SignalKind, signal};
 
 const BAD_INPUT: u8 = 254;
 const BROKEN: u8 = 255;
-/// Differences below this are the machine's noise and not the model's.
-const BLUR_MS: f64 = 4.0;
 
 /// Holds the simulated network against the Linux kernel: connect and request latencies under packet
 /// loss, in both worlds, side by side. Needs root, ip and nft.
@@ -46,6 +44,10 @@ struct Plan {
     /// A measurement that takes longer counts as this long, in seconds.
     #[arg(long, default_value_t = 60)]
     limit: u64,
+    /// Differences below so many milliseconds do not count for KS: a busy machine wakes its processes
+    /// late.
+    #[arg(long, default_value_t = 25.0)]
+    blur_ms: f64,
     /// Decides what is lost in the simulation.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -160,7 +162,7 @@ async fn compare(plan: &Plan) -> Result<(), Error> {
                 direction: plan.direction,
                 linux: summary(&linux),
                 simulated: summary(&simulated),
-                distance: distance(&linux, &simulated, BLUR_MS),
+                distance: distance(&linux, &simulated, plan.blur_ms.max(0.001)),
             };
             rows.push(row);
         }

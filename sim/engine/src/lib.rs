@@ -12,7 +12,7 @@
 //! | `cpu`, `clock` | what a poll costs; what the machine takes for the time |
 //! | `control` | what a story does to the world |
 //! | `kernel` | a host's TCP, UDP and neighbour table |
-//! | `network` | the wires: latency, jitter, loss, partitions |
+//! | `network` | the wires: delay, loss, disorder, bottlenecks, partitions |
 //! | `driver`, `disk` | the simulated arm of `squall-host` |
 //! | `trace`, `log` | what happened, and what processes said |
 //! | `broken`, `run` | how a testbed breaks, and the watchdog over a run |

@@ -451,8 +451,8 @@ fn jitter_delays_and_keeps_the_order() {
         (took, received == data)
     });
     took.sort_unstable();
-    // Each way the later of two draws, since data waits for the acknowledgement sent before it.
-    assert!((12..=15).contains(&took[50]), "{took:?}");
+    // One draw each way: acknowledgements travel with the data.
+    assert!((8..=11).contains(&took[50]), "{took:?}");
     assert!(took[99] <= 20 && in_order);
 }
 

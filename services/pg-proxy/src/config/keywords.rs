@@ -70,7 +70,6 @@ pub(super) const OPTIONS_WITHOUT_EFFECT: &[&str] = &[
     "accept-invalid-http-request",
     "accept-invalid-http-response",
     "checkcache",
-    "clitcpka",
     "contstats",
     "forceclose",
     "forwardfor",
@@ -98,10 +97,8 @@ pub(super) const OPTIONS_WITHOUT_EFFECT: &[&str] = &[
     "splice-auto",
     "splice-request",
     "splice-response",
-    "srvtcpka",
     "tcp-smart-accept",
     "tcp-smart-connect",
-    "tcpka",
 ];
 
 /// Options that HAProxy has and this proxy does not play.

@@ -162,6 +162,8 @@ impl Lines {
             "log-health-checks" => Some(&mut self.flags.log_health_checks),
             "allbackups" => Some(&mut self.flags.allbackups),
             "abortonclose" => Some(&mut self.flags.abortonclose),
+            "clitcpka" => Some(&mut self.flags.client_keepalive),
+            "srvtcpka" => Some(&mut self.flags.server_keepalive),
             _ => None,
         };
         if let Some(flag) = flag {
@@ -169,6 +171,10 @@ impl Lines {
             return;
         }
         match name.as_str() {
+            "tcpka" => {
+                self.flags.client_keepalive = !negated;
+                self.flags.server_keepalive = !negated;
+            }
             "redispatch" if negated => self.redispatch = 0,
             "redispatch" => match rest.first() {
                 None => self.redispatch = -1,

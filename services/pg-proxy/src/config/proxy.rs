@@ -180,4 +180,8 @@ pub struct Flags {
     pub allbackups: bool,
     /// A client that has closed is dropped while it waits.
     pub abortonclose: bool,
+    /// Keep-alive towards clients, with the kernel's settings.
+    pub client_keepalive: bool,
+    /// The same towards servers.
+    pub server_keepalive: bool,
 }

@@ -11,12 +11,14 @@
 //! | `timers` | what a connection waits for, and what it does when it has waited in vain |
 //! | `flight` | what was sent and is not acknowledged, and which of it is lost |
 //! | `congestion`, `rtt` | how much may be under way, and how long an answer takes |
+//! | `delayed` | when data is acknowledged |
 //! | `liveness` | keep-alive and the user's timeout |
 //!
-//! Deliberately absent: Nagle's algorithm (every service here sets TCP_NODELAY), delayed
-//! acknowledgements, simultaneous open, urgent data.
+//! Deliberately absent: Nagle's algorithm (every service here sets TCP_NODELAY),
+//! simultaneous open, urgent data.
 
 mod congestion;
+mod delayed;
 mod flight;
 mod incoming;
 mod liveness;
@@ -35,6 +37,7 @@ use tokio::io::ReadBuf;
 use super::packet::{Flags, MSS, Segment};
 use super::{Io, SocketId};
 use congestion::Congestion;
+use delayed::Delayed;
 use flight::Flight;
 use liveness::Liveness;
 use rtt::Rtt;
@@ -129,6 +132,7 @@ pub(crate) struct Connection {
     beyond_gap: BTreeMap<u64, (Bytes, bool)>,
     peer_finished: bool,
     ack_due: bool,
+    delayed: Delayed,
     /// What is acknowledged next had arrived before.
     is_duplicate_due: bool,
     window_advertised: u32,
@@ -228,6 +232,7 @@ impl Connection {
             beyond_gap: BTreeMap::new(),
             peer_finished: false,
             ack_due: false,
+            delayed: Delayed::default(),
             is_duplicate_due: false,
             window_advertised: RECEIVE_MAX as u32,
             recent_ns: 0,

@@ -40,6 +40,7 @@ pub(crate) struct SocketId {
 pub(crate) enum Timer {
     Connection(SocketId),
     Keepalive(SocketId),
+    Acknowledgement(SocketId),
     Neighbour(IpAddr, u32),
 }
 
@@ -145,6 +146,7 @@ impl Kernel {
         self.listeners.clear();
         self.udp.clear();
         self.neighbours.clear();
+        self.segments_max.clear();
         self.io = Io::default();
     }
 

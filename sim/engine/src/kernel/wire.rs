@@ -218,6 +218,9 @@ impl Kernel {
                 self.with_connection(id, Connection::on_keepalive);
                 self.reap(id);
             }
+            Timer::Acknowledgement(id) => {
+                self.with_connection(id, Connection::on_acknowledgement_timer);
+            }
             Timer::Neighbour(address, generation) => {
                 let now_ns = self.io.now_ns;
                 let reachable_ns = neighbour::reachable_ns(self.random, now_ns);

@@ -238,15 +238,15 @@ impl Connection {
             self.abort(io);
             return;
         }
-        self.acknowledge(io);
         self.is_duplicate_due |= segment.end() <= self.receive_next;
         if segment.end() <= self.receive_next || data_end > self.receive_next + self.room() as u64 {
-            return; // a duplicate, or more than there is room for
+            return self.acknowledge_now(io); // a duplicate, or more than there is room for
         }
         if segment.sequence > self.receive_next {
             self.keep_beyond_gap(segment);
-            return;
+            return self.acknowledge_now(io);
         }
+        let fills_gap = !self.beyond_gap.is_empty();
         self.take(
             segment.sequence,
             segment.data.clone(),
@@ -258,6 +258,10 @@ impl Connection {
         {
             let (sequence, (data, fin)) = entry.remove_entry();
             self.take(sequence, data, fin, io);
+        }
+        match fills_gap || self.peer_finished {
+            true => self.acknowledge_now(io),
+            false => self.acknowledge_soon(io),
         }
         wake(&mut self.read_waker, io);
     }

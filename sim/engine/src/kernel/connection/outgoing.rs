@@ -74,6 +74,7 @@ impl Connection {
         self.transmit(self.next, Flags { fin, ..ack_flag() }, data, io);
         self.next = end;
         self.sent_last_ns = io.now_ns;
+        self.note_answer(io);
         true
     }
 
@@ -99,7 +100,7 @@ impl Connection {
     }
 
     pub(super) fn transmit(&mut self, sequence: u64, flags: Flags, data: Bytes, io: &mut Io) {
-        self.ack_due = false;
+        self.note_acknowledged();
         self.window_advertised = self.room() as u32;
         let segment = Segment {
             flags,
