@@ -74,7 +74,7 @@ pub(crate) struct SweepArgs {
 ///
 /// Reads what `squall sweep --output FILE` or `--format json` wrote, and gives one summary with the
 /// same exit status as one sweep. The same run in two files counts once; with two traces it is a
-/// broken testbed. A shard that is missing, or that did not end, leaves the result unknown.
+/// broken testbed. Lines that do not begin with `{` are passed over, as in the logs of containers. A shard that is missing, or that did not end, leaves the result unknown.
 #[derive(Debug, clap::Args)]
 pub(crate) struct MergeArgs {
     /// Files of JSON lines; `-` is standard input

@@ -87,7 +87,8 @@ fn read(
     };
     for (index, line) in input.lines().enumerate() {
         let line = line.map_err(cannot)?;
-        if line.trim().is_empty() {
+        // A container's log has what went to standard error in between.
+        if !line.starts_with('{') {
             continue;
         }
         let bad = |error: &dyn std::fmt::Display| {
