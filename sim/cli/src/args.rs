@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use crate::sweep::args::{MergeArgs, SweepArgs};
+
 /// Plays failures of replicated services: the real code of every replica in one process, on a
 /// deterministic network, from the manifests that you deploy.
 #[derive(Debug, Parser)]
@@ -19,6 +21,7 @@ Examples:
   squall run scenarios/postgres-compose/steady.yaml
   squall run FILE --seed 7 --format json             for programs
   squall run FILE --twice                            is the run the same in a second process?
+  squall sweep scenarios --seeds 0..200              many seeds, on all cores
   squall check docker-compose.yml nginx.conf         what is wrong, what has no effect here
 
 Exit status:
@@ -29,6 +32,10 @@ Exit status:
 pub(crate) enum Command {
     /// Play a scenario and judge it
     Run(RunArgs),
+    /// Play scenarios with many seeds, each in a process of its own
+    Sweep(SweepArgs),
+    /// Put the outputs of several sweeps together
+    Merge(MergeArgs),
     /// List the scenarios in a folder and below
     List(ListArgs),
     /// Check files without running anything

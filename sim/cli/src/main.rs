@@ -5,8 +5,10 @@
 //! | [`args`] | what can be asked for |
 //! | [`run`] | `squall run`: plays a scenario and prints how it goes |
 //! | [`twice`] | `--twice`: a second process plays the same; the first event that differs |
+//! | [`sweep`] | `squall sweep`: many seeds, each in a process of its own; `squall merge` |
 //! | [`list`] | `squall list`: the scenarios in a folder |
 //! | [`check`] | `squall check`: what is wrong with files, and what has no effect here |
+//! | [`scenarios`] | the scenario files of a folder |
 //! | [`programs`] | the programs that can be run, by name |
 //! | [`exit`] | what the command ends with |
 //!
@@ -19,6 +21,8 @@ mod exit;
 mod list;
 mod programs;
 mod run;
+mod scenarios;
+mod sweep;
 mod twice;
 
 use std::process::ExitCode;
@@ -32,6 +36,8 @@ fn main() -> ExitCode {
     let exit = match Args::try_parse() {
         Ok(args) => match args.command {
             Command::Run(run) => run::run(&run),
+            Command::Sweep(args) => sweep::sweep(&args),
+            Command::Merge(args) => sweep::merge(&args),
             Command::List(list) => list::list(&list.folder),
             Command::Check(check) => check::check(&check.files),
         },

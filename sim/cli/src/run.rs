@@ -12,7 +12,7 @@ use squall_scenario::{Plan, Progress, RunError, RunOptions, Scenario, simulated}
 
 use crate::args::{Format, RunArgs};
 use crate::exit::{Exit, complain, complain_all, say, written};
-use crate::{programs, twice};
+use crate::{programs, scenarios, twice};
 
 /// Does what `squall run` is asked for.
 pub(crate) fn run(args: &RunArgs) -> Exit {
@@ -72,13 +72,7 @@ fn play(args: &RunArgs, plan: &Plan, trace: Option<std::path::PathBuf>) -> Resul
 
 /// The command that plays the same again.
 fn replay(args: &RunArgs) -> String {
-    let file = args.file.display().to_string();
-    let quote = if file.contains(char::is_whitespace) {
-        "'"
-    } else {
-        ""
-    };
-    format!("squall run {quote}{file}{quote} --seed {}", args.seed)
+    scenarios::replay(&args.file.display().to_string(), args.seed)
 }
 
 fn logs(record: &RunRecord) {

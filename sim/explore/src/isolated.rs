@@ -24,7 +24,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-pub use pool::Pool;
+pub use pool::{Pool, Waited};
 
 /// What a child may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,7 +115,7 @@ where
     let mut pool = Pool::new(*limits);
     pool.start((), work)?;
     loop {
-        if let Some(((), ended)) = pool.wait(None, None)? {
+        if let Waited::Ended((), ended) = pool.wait(None, None)? {
             return Ok(ended);
         }
     }

@@ -4,7 +4,9 @@
 //! | module | idea |
 //! |---|---|
 //! | [`isolated`] | work in a forked child, which may hang, abort or eat memory |
+//! | [`sweep`] | scenarios by seeds: which, on how many cores and machines, and what came of them |
 //!
 //! Deliberately absent: how one run is made (`squall_scenario`), and the command line.
 
 pub mod isolated;
+pub mod sweep;

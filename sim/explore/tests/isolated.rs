@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Signal, getpid, kill_process};
-use squall_explore::isolated::{Ended, Error, Limits, Pool, run};
+use squall_explore::isolated::{Ended, Error, Limits, Pool, Waited, run};
 
 /// Far beyond what any of the work here needs that has an end.
 const LONG: Limits = Limits {
@@ -136,18 +136,19 @@ fn a_stack_overflows() {
     assert!(said.contains("overflowed its stack"), "{said}");
 }
 
+/// Down to the last byte: a backtrace would need more than is left.
 fn memory_has_a_limit() {
     let ended = run(&LONG, || {
         let mut hoard = Vec::new();
         loop {
-            hoard.push(vec![1_u8; 1 << 20]);
-            if hoard.len() > 100_000 {
+            hoard.push(vec![1_u8; 64]);
+            if hoard.len() > 100_000_000 {
                 return hoard.len();
             }
         }
     });
     let Ended::TooMuchMemory { limit_bytes, said } = ended.unwrap() else {
-        panic!("it has too little")
+        panic!("there is too little")
     };
     assert_eq!(limit_bytes, LONG.memory_bytes);
     assert!(said.contains("memory allocation of"), "{said}");
@@ -209,21 +210,28 @@ fn a_pool_yields_whoever_ends() {
     }
     let mut ends = BTreeMap::new();
     while !pool.is_empty() {
-        let (key, ended) = pool.wait(None, None).unwrap().unwrap();
+        let Waited::Ended(key, ended) = pool.wait(None, None).unwrap() else {
+            panic!("there are children")
+        };
         assert!(ends.insert(key, ended).is_none());
     }
     assert_eq!(ends.len(), 4);
     assert_eq!(ends[&3], Ended::Value(30));
     assert!(matches!(ends[&2], Ended::Exited { status: 101, .. }));
-    assert_eq!(pool.wait(None, None).unwrap(), None);
+    assert_eq!(pool.wait(None, None).unwrap(), Waited::Nobody);
     // Neither time nor an interrupt ends a child.
     pool.start(9, forever).unwrap();
-    assert_eq!(pool.wait(Some(Instant::now()), None).unwrap(), None);
+    assert_eq!(pool.wait(Some(Instant::now()), None).unwrap(), Waited::Time);
     let (out, into) = rustix::pipe::pipe().unwrap();
     rustix::io::write(&into, b"!").unwrap();
     use std::os::fd::AsFd;
-    assert_eq!(pool.wait(None, Some(out.as_fd())).unwrap(), None);
+    assert_eq!(
+        pool.wait(None, Some(out.as_fd())).unwrap(),
+        Waited::Interrupt
+    );
     assert_eq!(pool.len(), 1);
+    pool.retain(|key| *key != 9);
+    assert!(pool.is_empty() && children_of(&own_pid()).is_empty());
 }
 
 fn forever() -> u8 {

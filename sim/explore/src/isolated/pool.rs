@@ -27,6 +27,19 @@ const MUTE: i32 = 102;
 /// (`std::alloc::handle_alloc_error`).
 const NO_MEMORY: &str = "memory allocation of ";
 
+/// What a wait came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Waited<K, T> {
+    /// The child with this key has ended.
+    Ended(K, Ended<T>),
+    /// The time until which was waited has come.
+    Time,
+    /// There is something to read from the interrupt.
+    Interrupt,
+    /// There is no child to wait for.
+    Nobody,
+}
+
 /// Children that work, each with the key under which it was started. Those that are left when the
 /// pool is dropped are killed.
 #[derive(Debug)]
@@ -107,8 +120,8 @@ impl<K, T: Serialize + DeserializeOwned> Pool<K, T> {
         Ok(())
     }
 
-    /// Waits until a child has ended and returns how; `None` when none has by `until`, or when
-    /// there is something to read from `interrupt`, or when no child is left to wait for.
+    /// Waits until a child has ended, until there is something to read from `interrupt`, or until a
+    /// time has come.
     ///
     /// # Errors
     ///
@@ -117,28 +130,39 @@ impl<K, T: Serialize + DeserializeOwned> Pool<K, T> {
         &mut self,
         until: Option<Instant>,
         interrupt: Option<BorrowedFd<'_>>,
-    ) -> Result<Option<(K, Ended<T>)>, Error> {
+    ) -> Result<Waited<K, T>, Error> {
         while !self.children.is_empty() {
             let now = Instant::now();
             if let Some(late) = self.children.iter().position(|child| child.deadline <= now) {
                 let child = self.children.remove(late);
-                return self.kill(child).map(Some);
+                return self.kill(child);
             }
             if until.is_some_and(|until| until <= now) {
-                return Ok(None);
+                return Ok(Waited::Time);
             }
             let deadlines = self.children.iter().map(|child| child.deadline);
             let next = deadlines.chain(until).min().unwrap_or(now);
             let (ended, is_interrupted) = self.poll(next - now, interrupt)?;
             if let Some(index) = ended {
                 let child = self.children.remove(index);
-                return self.bury(child).map(Some);
+                return self.bury(child);
             }
             if is_interrupted {
-                return Ok(None);
+                return Ok(Waited::Interrupt);
             }
         }
-        Ok(None)
+        Ok(Waited::Nobody)
+    }
+
+    /// Kills the children whose key is not wanted any more; nothing more is heard of them.
+    pub fn retain(&mut self, is_wanted: impl Fn(&K) -> bool) {
+        self.children.retain(|child| {
+            let is_wanted = is_wanted(&child.key);
+            if !is_wanted {
+                end(child.pid);
+            }
+            is_wanted
+        });
     }
 
     /// Reads what children write; the first that has ended, and whether there was an interrupt.
@@ -175,7 +199,7 @@ impl<K, T: Serialize + DeserializeOwned> Pool<K, T> {
     }
 
     /// Ends a child whose time is over.
-    fn kill(&self, child: Child<K>) -> Result<(K, Ended<T>), Error> {
+    fn kill(&self, child: Child<K>) -> Result<Waited<K, T>, Error> {
         end(child.pid);
         let mut said = child.said;
         said.read().map_err(system("read from a child"))?;
@@ -183,11 +207,11 @@ impl<K, T: Serialize + DeserializeOwned> Pool<K, T> {
             after: self.limits.real_time,
             said: said.text(),
         };
-        Ok((child.key, ended))
+        Ok(Waited::Ended(child.key, ended))
     }
 
     /// Says how a child ended that has.
-    fn bury(&self, mut child: Child<K>) -> Result<(K, Ended<T>), Error> {
+    fn bury(&self, mut child: Child<K>) -> Result<Waited<K, T>, Error> {
         let status = reap(child.pid).map_err(system("wait for a child"))?;
         child.said.read().map_err(system("read from a child"))?;
         let said = child.said.text();
@@ -210,7 +234,7 @@ impl<K, T: Serialize + DeserializeOwned> Pool<K, T> {
                 said,
             },
         };
-        Ok((child.key, ended))
+        Ok(Waited::Ended(child.key, ended))
     }
 }
 

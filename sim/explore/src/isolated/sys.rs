@@ -54,6 +54,10 @@ fn settle(parent: Pid, said: BorrowedFd<'_>, memory_bytes: u64) -> io::Result<()
         // SAFETY: no handler is installed, the signal is ignored.
         unsafe { libc::signal(signal, libc::SIG_IGN) };
     }
+    // Out of memory, the standard library would want more of it to print a backtrace, and then wait
+    // for a lock that it holds itself.
+    // SAFETY: one thread, so nobody reads the environment meanwhile.
+    unsafe { std::env::set_var("RUST_BACKTRACE", "0") };
     rustix::stdio::dup2_stdout(said)?;
     rustix::stdio::dup2_stderr(said)?;
     limit(Resource::Data, memory_bytes)?;
