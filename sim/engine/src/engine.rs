@@ -38,6 +38,7 @@ enum Happening {
     Wake(HostId),
     Deliver(HostId, Packet),
     Timer(HostId, Timer),
+    Disk(HostId),
 }
 
 /// What the watchdog looks at from its own thread.
@@ -239,6 +240,14 @@ impl Engine {
                 lock(&host.kernel).on_timer(timer);
                 self.run_if_woken(id)?;
             }
+            Happening::Disk(id) => {
+                let host = &self.hosts[id.0 as usize];
+                self.trace
+                    .event(self.now_ns, Kind::Disk, (id.0, &host.name), 0, &"");
+                host.disk.remind();
+                self.settle(id);
+                self.wake_woken(); // whoever waited for the disk
+            }
         }
         Ok(())
     }
@@ -300,6 +309,9 @@ impl Engine {
             kernel.flush(&mut self.packets);
             self.timers.append(&mut kernel.io.timers);
             host.wakers.append(&mut kernel.io.wakers);
+        }
+        if let Some(at_ns) = host.disk.take_reminder() {
+            self.schedule(at_ns, Happening::Disk(id));
         }
         let mut timers = std::mem::take(&mut self.timers);
         for (at_ns, timer) in timers.drain(..) {

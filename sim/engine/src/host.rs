@@ -18,6 +18,7 @@ use crate::disk::SimulatedDisk;
 use crate::driver::{SharedKernel, SimulatedNet};
 use crate::kernel::Kernel;
 use crate::log::{CapturedOutput, SharedLines};
+use crate::random::Random;
 
 thread_local! {
     /// The waker of the `block_on` that drives a runtime now.
@@ -54,7 +55,7 @@ pub(crate) struct Process {
 impl Machine {
     pub(crate) fn new(spec: HostSpec, random: u64, lines: SharedLines) -> Self {
         let kernel = Arc::new(Mutex::new(Kernel::new(spec.addresses.clone(), random)));
-        let disk = SimulatedDisk::default();
+        let disk = SimulatedDisk::new(spec.disk, Random::new(random, "disk"));
         let net = SimulatedNet {
             kernel: kernel.clone(),
             own_name: spec.name.as_str().into(),

@@ -77,12 +77,13 @@ impl Engine {
             Command::Pause(id) => self.set_paused(id, true),
             Command::Resume(id) => self.set_paused(id, false),
             Command::PowerOff(id) => {
-                self.hosts[id.0 as usize].is_powered = false;
+                let host = &mut self.hosts[id.0 as usize];
+                host.is_powered = false;
+                host.disk.lose_power();
                 self.end(id, &Exit::Killed)?;
                 let host = &mut self.hosts[id.0 as usize];
                 lock(&host.kernel).wipe();
                 host.wakers.clear();
-                host.disk.lose_unsynced();
             }
             Command::PowerOn(id) => self.hosts[id.0 as usize].is_powered = true,
             Command::Unplug(id) => {
@@ -97,10 +98,10 @@ impl Engine {
                 lock(&self.hosts[id.0 as usize].kernel).set_route(from, to)
             }
             Command::SetLink(from, to, link) => self.network.set(from, to, link),
+            Command::SetDisk(id, rules) => self.hosts[id.0 as usize].disk.set_rules(rules),
             // SEAM
             Command::Redirect(..) => {}
             Command::SetStress(..) => {}
-            Command::SetDisk(..) => {}
             Command::SetClock(..) => {}
             Command::Reset(one, other) => {
                 self.reset(one, other)?;
@@ -163,6 +164,7 @@ impl Engine {
             return Ok(());
         };
         lock(&host.kernel).close_all();
+        host.disk.abandon();
         drop(process);
         // A dead process says nothing, whatever its destructors think.
         log::with(&self.lines, |lines| lines.fresh.clear());
