@@ -10,6 +10,7 @@ use std::collections::BinaryHeap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Waker;
 
 use futures::future::BoxFuture;
 use rustc_hash::FxHashMap;
@@ -121,7 +122,7 @@ impl Engine {
             queue: BinaryHeap::new(),
             happenings: Slab::new(),
             next_sequence: 0,
-            hosts: vec![Machine::new(story, 0, parts.lines.clone())],
+            hosts: vec![Machine::new(STORY, story, 0, parts.lines.clone())],
             by_address: FxHashMap::default(),
             network: parts.network,
             control: parts.control,
@@ -303,12 +304,17 @@ impl Engine {
 
     /// Takes what a host's kernel has to send, to be reminded of and to wake.
     fn settle(&mut self, id: HostId) {
+        let id = self.network_of(id);
         let host = &mut self.hosts[id.0 as usize];
         {
             let mut kernel = lock(&host.kernel);
             kernel.flush(&mut self.packets);
             self.timers.append(&mut kernel.io.timers);
             host.wakers.append(&mut kernel.io.wakers);
+        }
+        if host.is_shared {
+            // Whose they are is known to them alone: each wakes its own host.
+            host.wakers.drain(..).for_each(Waker::wake);
         }
         if let Some(at_ns) = host.disk.take_reminder() {
             self.schedule(at_ns, Happening::Disk(id));
@@ -323,6 +329,12 @@ impl Engine {
             self.send(id, packet);
         }
         self.packets = packets;
+        self.wake_woken();
+    }
+
+    /// The host whose network a host has: its own, but for those that have joined another.
+    fn network_of(&self, id: HostId) -> HostId {
+        self.hosts[id.0 as usize].joined.unwrap_or(id)
     }
 
     fn send(&mut self, from: HostId, packet: Packet) {

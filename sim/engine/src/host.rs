@@ -28,6 +28,11 @@ thread_local! {
 pub(crate) struct Machine {
     pub(crate) name: String,
     pub(crate) kernel: SharedKernel,
+    net: SimulatedNet,
+    /// The host whose network it has, if not its own.
+    pub(crate) joined: Option<HostId>,
+    /// Whether another host has this one's network.
+    pub(crate) is_shared: bool,
     pub(crate) disk: SimulatedDisk,
     pub(crate) handle: Host,
     pub(crate) addresses: Vec<IpAddr>,
@@ -53,23 +58,56 @@ pub(crate) struct Process {
 }
 
 impl Machine {
-    pub(crate) fn new(spec: HostSpec, random: u64, lines: SharedLines) -> Self {
+    pub(crate) fn new(id: HostId, spec: HostSpec, random: u64, lines: SharedLines) -> Self {
         let kernel = Arc::new(Mutex::new(Kernel::new(spec.addresses.clone(), random)));
         let disk = SimulatedDisk::new(spec.disk, Random::new(random, "disk"));
         let net = SimulatedNet {
-            kernel: kernel.clone(),
+            kernel,
+            owner: id.0,
             own_name: spec.name.as_str().into(),
             own_addresses: spec.addresses.clone().into(),
             nameservers: spec.nameservers.into(),
         };
-        let output = Output::new(CapturedOutput(lines));
-        let handle = Host::new(&spec.name, Net::new(net), Disk::new(disk.clone()), output);
         Self {
-            name: spec.name,
-            kernel,
+            addresses: spec.addresses,
+            ..Self::with(spec.name, net, disk, lines)
+        }
+    }
+
+    /// A machine without a network of its own: it has that of `host`.
+    pub(crate) fn join(
+        id: HostId,
+        name: String,
+        host: HostId,
+        of: &mut Self,
+        random: Random,
+        lines: SharedLines,
+    ) -> Self {
+        of.is_shared = true;
+        let disk = SimulatedDisk::new(None, random);
+        Self {
+            joined: Some(host),
+            ..Self::with(name, of.net.joined(id.0), disk, lines)
+        }
+    }
+
+    fn with(name: String, net: SimulatedNet, disk: SimulatedDisk, lines: SharedLines) -> Self {
+        let output = Output::new(CapturedOutput(lines));
+        let handle = Host::new(
+            &name,
+            Net::new(net.clone()),
+            Disk::new(disk.clone()),
+            output,
+        );
+        Self {
+            name,
+            kernel: net.kernel.clone(),
+            net,
+            joined: None,
+            is_shared: false,
             disk,
             handle,
-            addresses: spec.addresses,
+            addresses: Vec::new(),
             process: None,
             incarnation: 0,
             last_exit: None,

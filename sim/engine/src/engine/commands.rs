@@ -9,6 +9,7 @@ use crate::current;
 use crate::driver::lock;
 use crate::host::{Machine, Process};
 use crate::log;
+use crate::random::Random;
 use crate::trace::Kind;
 
 /// Hosts of a world.
@@ -36,6 +37,13 @@ impl Engine {
     fn carry_out(&mut self, command: Command) -> Result<(), Broken> {
         match command {
             Command::AddHost(id, spec) => self.add_host(id, spec)?,
+            Command::Join(id, host, name) => {
+                self.progress.add_host(&name);
+                let random = Random::new(self.random.next(), "disk");
+                let of = &mut self.hosts[host.0 as usize];
+                let machine = Machine::join(id, name, host, of, random, self.lines.clone());
+                self.hosts.push(machine);
+            }
             Command::Start(id, main) => {
                 let control = self.control.clone();
                 let handle = self.hosts[id.0 as usize].handle.clone();
@@ -81,6 +89,11 @@ impl Engine {
                 host.is_powered = false;
                 host.disk.lose_power();
                 self.end(id, &Exit::Killed)?;
+                for other in 0..self.hosts.len() {
+                    if self.hosts[other].joined == Some(id) {
+                        self.end(HostId(other as u32), &Exit::Killed)?;
+                    }
+                }
                 let host = &mut self.hosts[id.0 as usize];
                 lock(&host.kernel).wipe();
                 host.wakers.clear();
@@ -99,8 +112,10 @@ impl Engine {
             }
             Command::SetLink(from, to, link) => self.network.set(from, to, link),
             Command::SetDisk(id, rules) => self.hosts[id.0 as usize].disk.set_rules(rules),
+            Command::Redirect(id, port, to) => {
+                lock(&self.hosts[id.0 as usize].kernel).set_redirect(port, to)
+            }
             // SEAM
-            Command::Redirect(..) => {}
             Command::SetStress(..) => {}
             Command::SetClock(..) => {}
             Command::Reset(one, other) => {
@@ -136,13 +151,14 @@ impl Engine {
         self.progress.add_host(&spec.name);
         let random = self.random.next();
         self.hosts
-            .push(Machine::new(spec, random, self.lines.clone()));
+            .push(Machine::new(id, spec, random, self.lines.clone()));
         Ok(())
     }
 
     pub(super) fn start(&mut self, id: HostId, spawn: impl FnOnce(&Process)) -> Result<(), Broken> {
+        let is_powered = self.hosts[self.network_of(id).0 as usize].is_powered;
         let host = &mut self.hosts[id.0 as usize];
-        if host.process.is_some() || !host.is_powered {
+        if host.process.is_some() || !is_powered {
             return Err(self.broken(id, "started on a host that has a process or no power"));
         }
         host.incarnation += 1;
@@ -163,7 +179,7 @@ impl Engine {
         let Some(process) = host.process.take() else {
             return Ok(());
         };
-        lock(&host.kernel).close_all();
+        lock(&host.kernel).close_all(id.0);
         host.disk.abandon();
         drop(process);
         // A dead process says nothing, whatever its destructors think.

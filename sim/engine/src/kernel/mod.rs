@@ -8,6 +8,7 @@ pub(crate) mod neighbour;
 pub(crate) mod packet;
 mod ports;
 mod process;
+mod redirect;
 mod wire;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -30,6 +31,8 @@ use ports::EPHEMERAL;
 pub(crate) struct SocketId {
     slot: usize,
     serial: u64,
+    /// The host whose process has it; hosts that share a network share its kernel.
+    owner: u32,
 }
 
 /// What fires a timer.
@@ -100,6 +103,9 @@ pub(crate) struct Kernel {
     neighbours: BTreeMap<IpAddr, Neighbour>,
     /// Published ports and virtual addresses: what the process asks for, and where it leads.
     routes: Vec<(SocketAddr, SocketAddr)>,
+    redirects: redirect::Redirects,
+    /// The host whose process calls.
+    pub(crate) caller: u32,
     random: u64,
     next_port: u16,
     next_serial: u64,
@@ -118,6 +124,8 @@ impl Kernel {
             udp: BTreeMap::new(),
             neighbours: BTreeMap::new(),
             routes: Vec::new(),
+            redirects: redirect::Redirects::default(),
+            caller: 0,
             random,
             next_port: EPHEMERAL.start() + (random % span) as u16,
             next_serial: 0,
@@ -138,6 +146,7 @@ impl Kernel {
         self.listeners.clear();
         self.udp.clear();
         self.neighbours.clear();
+        self.redirects = redirect::Redirects::default();
         self.io = Io::default();
     }
 
@@ -182,6 +191,7 @@ impl Kernel {
         Ok(SocketId {
             slot: self.sockets.vacant_key(),
             serial: self.next_serial,
+            owner: self.caller,
         })
     }
 }
