@@ -91,7 +91,7 @@ fn the_simulator_imports_what_its_layer_may() {
     let allowed: BTreeMap<&str, &[&str]> = BTreeMap::from([
         ("squall-fault", &[] as &[&str]),
         ("squall-engine", &["squall-fault", "squall-host"]),
-        ("squall-cluster", &["squall-host"]),
+        ("squall-cluster", &["squall-fault", "squall-host"]),
         ("squall-record", &[]),
         ("squall-check", &["squall-record"]),
         ("squall-report", &["squall-record"]),

@@ -118,7 +118,7 @@ impl Control {
 
     /// A host without a network of its own: its processes have the addresses, ports and wires of
     /// `host`, as the containers of a pod do, and live and die by themselves. Losing power is common
-    /// to both.
+    /// to both, and so is losing the network (see [`Control::unplug`]).
     pub fn join(&self, host: HostId, name: &str) -> HostId {
         let mut queue = self.lock();
         queue.hosts += 1;

@@ -89,11 +89,7 @@ impl Engine {
                 host.is_powered = false;
                 host.disk.lose_power();
                 self.end(id, &Exit::Killed)?;
-                for other in 0..self.hosts.len() {
-                    if self.hosts[other].joined == Some(id) {
-                        self.end(HostId(other as u32), &Exit::Killed)?;
-                    }
-                }
+                self.end_joined(id)?;
                 let host = &mut self.hosts[id.0 as usize];
                 lock(&host.kernel).wipe();
                 host.wakers.clear();
@@ -103,7 +99,8 @@ impl Engine {
                 let host = &mut self.hosts[id.0 as usize];
                 host.is_plugged = false;
                 if host.process.is_none() {
-                    lock(&host.kernel).wipe();
+                    self.end_joined(id)?;
+                    lock(&self.hosts[id.0 as usize].kernel).wipe();
                 }
             }
             Command::Plug(id) => self.hosts[id.0 as usize].is_plugged = true,
@@ -201,6 +198,16 @@ impl Engine {
             &text,
         );
         self.settle(id);
+        Ok(())
+    }
+
+    /// The network of a host is gone, and all who share it with it.
+    fn end_joined(&mut self, id: HostId) -> Result<(), Broken> {
+        for other in 0..self.hosts.len() {
+            if self.hosts[other].joined == Some(id) {
+                self.end(HostId(other as u32), &Exit::Killed)?;
+            }
+        }
         Ok(())
     }
 
