@@ -95,7 +95,7 @@ fn the_simulator_imports_what_its_layer_may() {
             "squall-calibrate",
             &["squall-engine", "squall-fault", "squall-host"],
         ),
-        ("squall-cluster", &["squall-host"]),
+        ("squall-cluster", &["squall-fault", "squall-host"]),
         ("squall-record", &[]),
         ("squall-check", &["squall-record"]),
         ("squall-report", &["squall-record"]),

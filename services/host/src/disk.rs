@@ -1,7 +1,9 @@
-//! A disk as a log-keeping service needs it: append, sync, read, rename, list, remove.
+//! A disk as a log-keeping service needs it: append, sync, read, truncate, rename, list, remove.
 //!
 //! Paths are absolute. Deliberately absent: random writes, permissions, links, memory maps.
-//! What was appended and not synced may be gone after a power loss; what was synced may not.
+//! What was done and not synced may be undone by a power loss, wholly or in part; what was synced
+//! may not. After a sync that failed, it is unknown what of the file is durable, and a second sync
+//! does not make it so (fsync(2), PostgreSQL's wiki "Fsync Errors"): whoever must know writes anew.
 
 use std::io;
 use std::sync::Arc;
@@ -11,13 +13,17 @@ use futures::future::BoxFuture;
 
 /// What an operating system's disk does; implemented by [`crate::real`] and by the simulator.
 pub trait DiskDriver: Send + Sync + 'static {
-    /// Appends to a file, creating it and its folders when absent.
+    /// Appends to a file, creating it and its folders when absent. The folders are durable at once.
+    /// An error may leave the beginning of `data` appended.
     fn append(&self, path: &str, data: Bytes) -> BoxFuture<'static, io::Result<()>>;
-    /// `fdatasync` of a file and, where it is new or renamed, of its folder.
+    /// `fdatasync` of a file or a folder, and of the folder that it is in: what was created, renamed
+    /// and removed there is durable, too.
     fn sync(&self, path: &str) -> BoxFuture<'static, io::Result<()>>;
     /// The whole of a file.
     fn read(&self, path: &str) -> BoxFuture<'static, io::Result<Bytes>>;
-    /// `rename`, atomic, replacing `to`.
+    /// `truncate` to a length that is not beyond the end; otherwise EINVAL.
+    fn truncate(&self, path: &str, length: u64) -> BoxFuture<'static, io::Result<()>>;
+    /// `rename` of a file, atomic, replacing `to`.
     fn rename(&self, from: &str, to: &str) -> BoxFuture<'static, io::Result<()>>;
     /// `unlink`.
     fn remove(&self, path: &str) -> BoxFuture<'static, io::Result<()>>;
@@ -36,11 +42,13 @@ impl Disk {
     }
 
     /// Appends to a file, creating it and its folders when absent. Not durable before [`Disk::sync`].
+    /// An error (ENOSPC) may leave the beginning of `data` appended.
     pub async fn append(&self, path: &str, data: Bytes) -> io::Result<()> {
         self.0.append(path, data).await
     }
 
-    /// Makes all that was appended to `path` durable.
+    /// Makes all that was done to the file `path` durable, and what was created, renamed and removed
+    /// in its folder. `path` may be a folder itself.
     pub async fn sync(&self, path: &str) -> io::Result<()> {
         self.0.sync(path).await
     }
@@ -50,12 +58,18 @@ impl Disk {
         self.0.read(path).await
     }
 
-    /// Renames a file, replacing `to` in one step.
+    /// Cuts a file off at a length that is not beyond its end (otherwise EINVAL), as one does with a
+    /// torn record. Not durable before [`Disk::sync`].
+    pub async fn truncate(&self, path: &str, length: u64) -> io::Result<()> {
+        self.0.truncate(path, length).await
+    }
+
+    /// Renames a file, replacing `to` in one step. Not durable before [`Disk::sync`] of `to`.
     pub async fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         self.0.rename(from, to).await
     }
 
-    /// Removes a file.
+    /// Removes a file. Not durable before [`Disk::sync`] of its folder.
     pub async fn remove(&self, path: &str) -> io::Result<()> {
         self.0.remove(path).await
     }

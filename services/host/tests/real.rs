@@ -1,13 +1,14 @@
 //! The arm for production: an HTTP server within bounds, the hyper-util connector, UDP, the disk.
 #![allow(clippy::unwrap_used)]
 
+mod conformance;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::routing::get;
-use bytes::Bytes;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use squall_host::connect::Connector;
@@ -81,21 +82,8 @@ async fn a_datagram_arrives() {
 }
 
 #[tokio::test]
-async fn a_log_is_appended_synced_renamed_and_read() {
-    let disk = Host::real().disk;
+async fn the_disk_does_what_every_disk_does() {
     let folder = std::env::temp_dir().join(format!("squall-host-{}", std::process::id()));
-    let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
-    disk.append(&path("a"), Bytes::from_static(b"one "))
-        .await
-        .unwrap();
-    disk.append(&path("a"), Bytes::from_static(b"two"))
-        .await
-        .unwrap();
-    disk.sync(&path("a")).await.unwrap();
-    disk.rename(&path("a"), &path("b")).await.unwrap();
-    assert_eq!(disk.read(&path("b")).await.unwrap(), "one two");
-    assert_eq!(disk.list(folder.to_str().unwrap()).await.unwrap(), ["b"]);
-    disk.remove(&path("b")).await.unwrap();
-    assert!(disk.read(&path("b")).await.is_err());
-    std::fs::remove_dir(&folder).unwrap();
+    conformance::disk(&Host::real().disk, folder.to_str().unwrap()).await;
+    std::fs::remove_dir_all(&folder).unwrap();
 }

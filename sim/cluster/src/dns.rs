@@ -1,8 +1,11 @@
 //! The name server of a system: Docker's embedded one, as real UDP messages.
 //!
 //! It answers for the names of a [`Zone`] alone and forwards nothing: an unknown name does not
-//! exist. Several addresses of a name rotate by one with each question, where Docker shuffles.
+//! exist. Several addresses of a name rotate by one with each question, where Docker shuffles. A
+//! machine's questions can be made to fail (`faults`), by the address that they come from.
 //! Deliberately absent: TCP, reverse look-up, names by network.
+
+mod faults;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -14,8 +17,12 @@ use simple_dns::rdata::{A, AAAA, RData};
 use simple_dns::{
     CLASS, OPCODE, Packet, PacketFlag, QCLASS, QTYPE, Question, RCODE, ResourceRecord, TYPE,
 };
+use squall_fault::dns::Rule;
 use squall_host::net::UdpSocket;
 use squall_host::{Host, Shutdown};
+
+pub use faults::Draw;
+use faults::{Fault, Faults};
 
 /// Seconds for which an answer may be kept (moby, libnetwork `resolver.go`: `respTTL`).
 pub const TTL_S: u32 = 600;
@@ -34,8 +41,11 @@ const ERROR_REST: Duration = Duration::from_millis(10);
 const HEADER: usize = 12;
 
 /// What names resolve to.
-#[derive(Debug, Default)]
-pub struct Zone(Mutex<BTreeMap<String, Entry>>);
+#[derive(Default)]
+pub struct Zone {
+    entries: Mutex<BTreeMap<String, Entry>>,
+    faults: Faults,
+}
 
 #[derive(Debug, Default)]
 struct Entry {
@@ -76,11 +86,16 @@ impl Zone {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Entry>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sets all that befalls the questions of one machine. `draw` gives the bytes of addresses.
+    pub fn set_faults(&self, asker: IpAddr, rules: Vec<Rule>, draw: Draw) {
+        self.faults.set(asker, rules, draw);
     }
 
     /// The answer to a message; `None` for what is no question at all.
-    pub fn answer(&self, message: &[u8]) -> Option<Vec<u8>> {
+    pub fn answer(&self, asker: IpAddr, message: &[u8]) -> Option<Vec<u8>> {
         let header = message.get(..HEADER)?;
         let id = u16::from_be_bytes([header[0], header[1]]);
         if header[2] & 0x80 != 0 {
@@ -101,11 +116,12 @@ impl Zone {
             None => ANSWER_MAX,
         };
         let recursion = packet.has_flags(PacketFlag::RECURSION_DESIRED);
-        self.reply(id, question, recursion, size_max)
+        self.reply(asker, id, question, recursion, size_max)
     }
 
     fn reply(
         &self,
+        asker: IpAddr,
         id: u16,
         question: &Question<'_>,
         recursion: bool,
@@ -121,7 +137,16 @@ impl Zone {
             *reply.rcode_mut() = RCODE::Refused;
             return reply.build_bytes_vec_compressed().ok();
         }
-        match self.turn(&question.qname.to_string()) {
+        let name = canonical(&question.qname.to_string());
+        let (found, ttl_s) = match self.faults.of(asker, &name) {
+            None => (self.turn(&name), TTL_S),
+            Some(Fault::Error) => {
+                *reply.rcode_mut() = RCODE::ServerFailure;
+                return reply.build_bytes_vec_compressed().ok();
+            }
+            Some(Fault::Addresses(addresses)) => (Some(addresses), faults::TTL_S),
+        };
+        match found {
             None => *reply.rcode_mut() = RCODE::NameError,
             Some(addresses) => {
                 // A record takes sixteen bytes at least; building more is in vain.
@@ -135,7 +160,7 @@ impl Zone {
                     .filter_map(|ip| fits(*ip, question.qtype))
                 {
                     let name = question.qname.clone();
-                    let record = ResourceRecord::new(name, CLASS::IN, TTL_S, rdata);
+                    let record = ResourceRecord::new(name, CLASS::IN, ttl_s, rdata);
                     reply.answers.push(record);
                 }
             }
@@ -196,7 +221,7 @@ pub async fn serve_on(socket: UdpSocket, zone: Arc<Zone>, shutdown: Shutdown) {
             tokio::time::sleep(ERROR_REST).await;
             continue;
         };
-        if let Some(answer) = zone.answer(&buffer[..length])
+        if let Some(answer) = zone.answer(from.ip(), &buffer[..length])
             && let Err(error) = socket.send_to(&answer, from).await
         {
             tracing::debug!(%from, %error, "answer not sent");
@@ -279,7 +304,7 @@ mod tests {
             ("other", TYPE::A, RCODE::NameError, 0),
             ("other", TYPE::AAAA, RCODE::NameError, 0),
         ] {
-            let answer = zone.answer(&question(name, qtype)).unwrap();
+            let answer = zone.answer(ip(1), &question(name, qtype)).unwrap();
             let packet = Packet::parse(&answer).unwrap();
             assert_eq!(
                 (packet.id(), packet.rcode()),
@@ -294,7 +319,7 @@ mod tests {
     fn a_long_list_is_cut_to_the_size_that_the_asker_can_read() {
         let zone = Zone::default();
         zone.set("many", (0..=255).map(ip).collect());
-        let answer = zone.answer(&question("many", TYPE::A)).unwrap();
+        let answer = zone.answer(ip(1), &question("many", TYPE::A)).unwrap();
         assert!(answer.len() <= ANSWER_MAX);
         let packet = Packet::parse(&answer).unwrap();
         assert!(packet.has_flags(PacketFlag::TRUNCATION));
@@ -305,7 +330,7 @@ mod tests {
     fn what_cannot_be_answered_is_refused_or_ignored() {
         let zone = Zone::default();
         let rcode = |message: &[u8]| {
-            let answer = zone.answer(message).unwrap();
+            let answer = zone.answer(ip(1), message).unwrap();
             Packet::parse(&answer).unwrap().rcode()
         };
         assert_eq!(rcode(&[0; 12]), RCODE::FormatError);
@@ -317,17 +342,64 @@ mod tests {
             rcode(&[0, 1, 0x20, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
             RCODE::NotImplemented
         );
-        assert_eq!(zone.answer(b"short"), None);
+        assert_eq!(zone.answer(ip(1), b"short"), None);
         let mut answer = question("db", TYPE::A);
         answer[2] |= 0x80;
-        assert_eq!(zone.answer(&answer), None);
+        assert_eq!(zone.answer(ip(1), &answer), None);
+    }
+
+    #[test]
+    fn faults_befall_the_machine_that_they_are_set_for() {
+        use squall_fault::dns::Effect;
+        let zone = Zone::default();
+        zone.set("db", vec![ip(9)]);
+        let rule = |pattern: &str, effect| Rule {
+            patterns: vec![pattern.to_owned()],
+            effect,
+        };
+        let rules = vec![rule("d?", Effect::Error), rule("ran*", Effect::Random)];
+        let mut next = 0;
+        let draw = move || {
+            next += 1;
+            next
+        };
+        zone.set_faults(ip(5), rules, Box::new(draw));
+        let ask = |asker, name: &str, qtype| {
+            let answer = zone.answer(asker, &question(name, qtype)).unwrap();
+            let packet = Packet::parse(&answer).unwrap();
+            let addresses = packet.answers.iter().map(|record| match &record.rdata {
+                RData::A(a) => (IpAddr::from(a.address.to_be_bytes()), record.ttl),
+                RData::AAAA(aaaa) => (IpAddr::from(aaaa.address.to_be_bytes()), record.ttl),
+                other => panic!("{other:?}"),
+            });
+            (packet.rcode(), addresses.collect::<Vec<_>>())
+        };
+        let found = (RCODE::NoError, vec![(ip(9), 600)]);
+        let failed = (RCODE::ServerFailure, vec![]);
+        assert_eq!(ask(ip(1), "db", TYPE::A), found, "another machine");
+        assert_eq!(ask(ip(5), "DB", TYPE::A), failed);
+        assert_eq!(ask(ip(5), "dbs", TYPE::A).0, RCODE::NameError);
+        let (rcode, drawn) = ask(ip(5), "random.example", TYPE::A);
+        assert_eq!((rcode, drawn.len(), drawn[0].1), (RCODE::NoError, 1, 10));
+        assert_ne!(ask(ip(5), "random.example", TYPE::A).1, drawn, "drawn anew");
+        let (_, v6) = ask(ip(5), "random.example", TYPE::AAAA);
+        assert!(v6[0].0.is_ipv6());
+        // No pattern stands for all names; no rule for none.
+        let all = vec![Rule {
+            patterns: vec![],
+            effect: Effect::Error,
+        }];
+        zone.set_faults(ip(5), all, Box::new(|| 0));
+        assert_eq!(ask(ip(5), "nothing", TYPE::A), failed);
+        zone.set_faults(ip(5), vec![], Box::new(|| 0));
+        assert_eq!(ask(ip(5), "db", TYPE::A), found);
     }
 
     proptest! {
         #[test]
         fn nothing_panics(message in proptest::collection::vec(any::<u8>(), 0..600)) {
             let zone = Zone::default();
-            if let Some(answer) = zone.answer(&message) {
+            if let Some(answer) = zone.answer(ip(1), &message) {
                 prop_assert!(answer.len() <= ANSWER_MAX_EDNS.max(message.len() + HEADER));
             }
         }

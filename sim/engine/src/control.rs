@@ -54,6 +54,7 @@ pub(crate) type Beside = Box<dyn FnOnce(Host) -> BoxFuture<'static, ()> + Send>;
 
 pub(crate) enum Command {
     AddHost(HostId, HostSpec),
+    Join(HostId, HostId, String),
     Start(HostId, Main),
     Beside(HostId, Beside),
     Terminate(HostId),
@@ -112,6 +113,18 @@ impl Control {
         queue.hosts += 1;
         let id = HostId(queue.hosts);
         queue.commands.push_back(Command::AddHost(id, spec));
+        id
+    }
+
+    /// A host without a network of its own: its processes have the addresses, ports and wires of
+    /// `host`, as the containers of a pod do, and live and die by themselves. Losing power is common
+    /// to both, and so is losing the network (see [`Control::unplug`]).
+    pub fn join(&self, host: HostId, name: &str) -> HostId {
+        let mut queue = self.lock();
+        queue.hosts += 1;
+        let id = HostId(queue.hosts);
+        let command = Command::Join(id, host, name.to_owned());
+        queue.commands.push_back(command);
         id
     }
 
@@ -246,6 +259,7 @@ impl fmt::Display for Command {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::AddHost(_, spec) => write!(f, "add host {} {:?}", spec.name, spec.addresses),
+            Self::Join(_, host, name) => write!(f, "{name} joins {}", host.0),
             Self::Start(..) => write!(f, "start"),
             Self::Beside(..) => write!(f, "run beside"),
             Self::Terminate(_) => write!(f, "terminate"),
@@ -279,6 +293,7 @@ impl Command {
     pub(crate) fn host(&self) -> HostId {
         match self {
             Self::AddHost(host, _)
+            | Self::Join(host, ..)
             | Self::Start(host, _)
             | Self::Beside(host, _)
             | Self::Terminate(host)

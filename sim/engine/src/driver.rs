@@ -31,6 +31,8 @@ pub(crate) fn lock(kernel: &SharedKernel) -> MutexGuard<'_, Kernel> {
 #[derive(Clone)]
 pub(crate) struct SimulatedNet {
     pub(crate) kernel: SharedKernel,
+    /// The host whose process this is; see [`SimulatedNet::joined`].
+    pub(crate) owner: u32,
     pub(crate) own_name: Arc<str>,
     pub(crate) own_addresses: Arc<[IpAddr]>,
     pub(crate) nameservers: Arc<[SocketAddr]>,
@@ -38,7 +40,7 @@ pub(crate) struct SimulatedNet {
 
 impl NetDriver for SimulatedNet {
     fn listen(&self, address: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
-        let (id, local) = lock(&self.kernel).listen(address, backlog)?;
+        let (id, local) = self.call().listen(address, backlog)?;
         let socket = OpenSocket {
             kernel: self.kernel.clone(),
             id,
@@ -47,9 +49,10 @@ impl NetDriver for SimulatedNet {
     }
 
     fn connect(&self, address: SocketAddr) -> BoxFuture<'static, io::Result<TcpStream>> {
-        let kernel = self.kernel.clone();
+        let driver = self.clone();
         Box::pin(async move {
-            let id = lock(&kernel).connect(address)?;
+            let id = driver.call().connect(address)?;
+            let kernel = driver.kernel;
             let stream = Stream {
                 socket: OpenSocket { kernel, id },
             };
@@ -60,7 +63,7 @@ impl NetDriver for SimulatedNet {
     }
 
     fn udp(&self, address: SocketAddr) -> io::Result<UdpSocket> {
-        let (id, local) = lock(&self.kernel).udp(address)?;
+        let (id, local) = self.call().udp(address)?;
         let socket = OpenSocket {
             kernel: self.kernel.clone(),
             id,
@@ -79,6 +82,21 @@ impl NetDriver for SimulatedNet {
 }
 
 impl SimulatedNet {
+    /// The network of this host, for the processes of another one.
+    pub(crate) fn joined(&self, owner: u32) -> Self {
+        Self {
+            owner,
+            ..self.clone()
+        }
+    }
+
+    /// The kernel, told who calls.
+    fn call(&self) -> MutexGuard<'_, Kernel> {
+        let mut kernel = lock(&self.kernel);
+        kernel.caller = self.owner;
+        kernel
+    }
+
     /// /etc/hosts first, then each name server in turn, as glibc does. Nothing is cached.
     async fn getaddrinfo(&self, name: &str) -> io::Result<Vec<IpAddr>> {
         if name == "localhost" {

@@ -10,6 +10,7 @@ use std::collections::BinaryHeap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Waker;
 
 use futures::future::BoxFuture;
 use rustc_hash::FxHashMap;
@@ -40,6 +41,7 @@ enum Happening {
     Timer(HostId),
     /// A poll of this incarnation has had its time on a core.
     Polled(HostId, u64),
+    Disk(HostId),
 }
 
 /// What the watchdog looks at from its own thread.
@@ -121,7 +123,7 @@ impl Engine {
             queue: BinaryHeap::new(),
             happenings: Slab::new(),
             next_sequence: 0,
-            hosts: vec![Machine::new(story, 0, parts.lines.clone())],
+            hosts: vec![Machine::new(STORY, story, 0, parts.lines.clone())],
             by_address: FxHashMap::default(),
             network: parts.network,
             control: parts.control,
@@ -253,6 +255,14 @@ impl Engine {
                     self.drive(id, Polls::One)?;
                 }
             }
+            Happening::Disk(id) => {
+                let host = &self.hosts[id.0 as usize];
+                self.trace
+                    .event(self.now_ns, Kind::Disk, (id.0, &host.name), 0, &"");
+                host.disk.remind();
+                self.settle(id);
+                self.wake_woken(); // whoever waited for the disk
+            }
         }
         Ok(())
     }
@@ -349,20 +359,26 @@ impl Engine {
 
     /// Takes what a host's kernel has to send, to be reminded of and to wake.
     fn settle(&mut self, id: HostId) {
+        let id = self.network_of(id);
         let host = &mut self.hosts[id.0 as usize];
-        {
-            let mut kernel = lock(&host.kernel);
-            kernel.flush(&mut self.packets);
-            host.wakers.append(&mut kernel.io.wakers);
-            let next_ns = kernel.io.timers.next_ns();
-            drop(kernel);
-            // As with wake-ups: one at most is under way that is not later than the next one needed.
-            if let Some(at_ns) = next_ns
-                && host.timer_at_ns.is_none_or(|under_way| under_way > at_ns)
-            {
-                host.timer_at_ns = Some(at_ns);
-                self.schedule(at_ns, Happening::Timer(id));
-            }
+        let mut kernel = lock(&host.kernel);
+        kernel.flush(&mut self.packets);
+        host.wakers.append(&mut kernel.io.wakers);
+        // As with wake-ups: one at most is under way that is not later than the next one needed.
+        let timer_ns = kernel.io.timers.next_ns();
+        let timer_ns = timer_ns.filter(|at_ns| host.timer_at_ns.is_none_or(|then| then > *at_ns));
+        drop(kernel);
+        host.timer_at_ns = timer_ns.or(host.timer_at_ns);
+        if host.is_shared {
+            // Whose they are is known to them alone: each wakes its own host.
+            host.wakers.drain(..).for_each(Waker::wake);
+        }
+        let disk_ns = host.disk.take_reminder();
+        if let Some(at_ns) = timer_ns {
+            self.schedule(at_ns, Happening::Timer(id));
+        }
+        if let Some(at_ns) = disk_ns {
+            self.schedule(at_ns, Happening::Disk(id));
         }
         let mut packets = std::mem::take(&mut self.packets);
         let mut is_too_big = false;
@@ -373,6 +389,12 @@ impl Engine {
         if is_too_big {
             self.settle(id); // the kernel knows now how much passes
         }
+        self.wake_woken();
+    }
+
+    /// The host whose network a host has: its own, but for those that have joined another.
+    fn network_of(&self, id: HostId) -> HostId {
+        self.hosts[id.0 as usize].joined.unwrap_or(id)
     }
 
     /// True if the packet did not fit, and the kernel was told.

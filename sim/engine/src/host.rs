@@ -20,6 +20,7 @@ use crate::disk::SimulatedDisk;
 use crate::driver::{SharedKernel, SimulatedNet};
 use crate::kernel::Kernel;
 use crate::log::{CapturedOutput, SharedLines};
+use crate::random::Random;
 
 thread_local! {
     /// The waker of the `block_on` that drives a runtime now.
@@ -29,6 +30,11 @@ thread_local! {
 pub(crate) struct Machine {
     pub(crate) name: String,
     pub(crate) kernel: SharedKernel,
+    net: SimulatedNet,
+    /// The host whose network it has, if not its own.
+    pub(crate) joined: Option<HostId>,
+    /// Whether another host has this one's network.
+    pub(crate) is_shared: bool,
     pub(crate) disk: SimulatedDisk,
     pub(crate) handle: Host,
     pub(crate) addresses: Vec<IpAddr>,
@@ -76,27 +82,59 @@ pub(crate) enum Rest {
 }
 
 impl Machine {
-    pub(crate) fn new(spec: HostSpec, random: u64, lines: SharedLines) -> Self {
+    pub(crate) fn new(id: HostId, spec: HostSpec, random: u64, lines: SharedLines) -> Self {
         let kernel = Arc::new(Mutex::new(Kernel::new(spec.addresses.clone(), random)));
-        let disk = SimulatedDisk::default();
+        let disk = SimulatedDisk::new(spec.disk, Random::new(random, "disk"));
         let net = SimulatedNet {
-            kernel: kernel.clone(),
+            kernel,
+            owner: id.0,
             own_name: spec.name.as_str().into(),
             own_addresses: spec.addresses.clone().into(),
             nameservers: spec.nameservers.into(),
         };
-        let output = Output::new(CapturedOutput(lines));
-        let handle = Host::new(&spec.name, Net::new(net), Disk::new(disk.clone()), output);
+        let cpu = spec.cpu.filter(|cpu| !cpu.poll.is_zero());
         Self {
-            name: spec.name,
-            kernel,
+            addresses: spec.addresses,
+            cpu: cpu.map(|cpu| Processor::new(cpu, random)),
+            ..Self::with(spec.name, net, disk, lines)
+        }
+    }
+
+    /// A machine without a network of its own: it has that of `host`.
+    pub(crate) fn join(
+        id: HostId,
+        name: String,
+        host: HostId,
+        of: &mut Self,
+        random: Random,
+        lines: SharedLines,
+    ) -> Self {
+        of.is_shared = true;
+        let disk = SimulatedDisk::new(None, random);
+        Self {
+            joined: Some(host),
+            ..Self::with(name, of.net.joined(id.0), disk, lines)
+        }
+    }
+
+    fn with(name: String, net: SimulatedNet, disk: SimulatedDisk, lines: SharedLines) -> Self {
+        let output = Output::new(CapturedOutput(lines));
+        let handle = Host::new(
+            &name,
+            Net::new(net.clone()),
+            Disk::new(disk.clone()),
+            output,
+        );
+        Self {
+            name,
+            kernel: net.kernel.clone(),
+            net,
+            joined: None,
+            is_shared: false,
             disk,
             handle,
-            addresses: spec.addresses,
-            cpu: spec
-                .cpu
-                .filter(|cpu| !cpu.poll.is_zero())
-                .map(|cpu| Processor::new(cpu, random)),
+            addresses: Vec::new(),
+            cpu: None,
             clock: Clock::TRUE,
             process: None,
             incarnation: 0,

@@ -47,5 +47,6 @@ mod trace;
 pub use broken::Broken;
 pub use control::{Control, Exit, HostId, HostSpec};
 pub use log::{Line, Reader, Stream};
+pub use random::Random;
 pub use run::{Config, Outcome, run};
 pub use squall_fault::Link;

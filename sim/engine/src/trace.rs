@@ -22,6 +22,7 @@ pub(crate) enum Kind {
     Command = 6,
     Log = 7,
     Exit = 8,
+    Disk = 9,
 }
 
 impl Kind {
@@ -35,6 +36,7 @@ impl Kind {
             Self::Command => "command",
             Self::Log => "log",
             Self::Exit => "exit",
+            Self::Disk => "disk",
         }
     }
 }

@@ -30,12 +30,14 @@ pub enum Operation {
     Remove,
     /// List a folder.
     List,
+    /// Cut off the end.
+    Truncate,
 }
 
 /// Something that is wrong with a disk.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rule {
-    /// Files that are concerned: a shell pattern with `*`, `**`, `?`; `None` for all.
+    /// Files that are concerned, a pattern as [`crate::pattern::path`] reads it; `None` for all.
     pub path: Option<String>,
     /// Operations that are concerned; empty for all.
     pub operations: Vec<Operation>,
@@ -48,11 +50,12 @@ pub struct Rule {
 /// What becomes of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// It takes this much longer.
+    /// It reaches the disk this much later; others do not wait for it.
     Delay(Duration),
-    /// It fails with this error number, and nothing is done.
+    /// It fails with this error number, and nothing is done; but what a sync that fails should have
+    /// written counts as written from then on, as Linux does it.
     Errno(i32),
-    /// Bytes that are read or written are replaced.
+    /// Bytes that are read or appended are replaced; other operations are not concerned.
     Mistake {
         /// By what.
         filling: Filling,

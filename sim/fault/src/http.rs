@@ -30,7 +30,7 @@ pub enum Side {
 /// Which exchanges a rule concerns; all that is said must match.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Matches {
-    /// The path: a shell pattern.
+    /// The path, a pattern as [`crate::pattern::text`] reads it.
     pub path: Option<String>,
     /// The method.
     pub method: Option<String>,

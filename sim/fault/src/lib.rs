@@ -12,8 +12,9 @@
 //! | [`clock`] | how a machine's clock is wrong |
 //! | [`http`] | requests and responses that are held up, altered or broken |
 //! | [`dns`] | names that do not resolve, or resolve to nonsense |
+//! | [`pattern`] | what the patterns in rules mean |
 //!
-//! Deliberately absent: selectors, timing, parsing, any behaviour.
+//! Deliberately absent: selectors, timing, parsing, and any behaviour but that of patterns.
 
 pub mod clock;
 pub mod cpu;
@@ -21,5 +22,6 @@ pub mod disk;
 pub mod dns;
 pub mod http;
 pub mod link;
+pub mod pattern;
 
 pub use link::Link;

@@ -4,10 +4,12 @@
 //! |---|---|
 //! | `world` | machines, cables and names, over the engine's control |
 //! | `system` | the control plane, over Compose |
+//! | `http` | interceptors for HTTP faults |
 //!
 //! Names are served by a host of their own, outside the system; `127.0.0.11` leads to it on every
 //! machine, as Docker's embedded name server is reached.
 
+mod http;
 mod system;
 mod world;
 
@@ -57,14 +59,10 @@ pub fn run(
     };
     let wall = Instant::now();
     let (scenario, cluster, told) = (plan.scenario.clone(), plan.cluster.clone(), journal.clone());
-    let workloads = plan.workloads.clone();
+    let (workloads, seed) = (plan.workloads.clone(), options.seed);
     let outcome = squall_engine::run(config, async move |control| {
-        let world = Arc::new(SimulatedWorld::new(
-            control,
-            exec,
-            told.clone(),
-            scenario.cpu,
-        ));
+        let cpu = scenario.cpu;
+        let world = Arc::new(SimulatedWorld::new(control, exec, told.clone(), cpu, seed));
         let settings = Settings {
             up_timeout: scenario.system.up_within,
             ..Settings::default()

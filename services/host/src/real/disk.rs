@@ -17,7 +17,7 @@ impl DiskDriver for RealDisk {
         let path = path.to_owned();
         Box::pin(async move {
             if let Some(folder) = Path::new(&path).parent() {
-                fs::create_dir_all(folder).await?;
+                create_folder(folder).await?;
             }
             let mut file = fs::OpenOptions::new()
                 .create(true)
@@ -43,6 +43,17 @@ impl DiskDriver for RealDisk {
     fn read(&self, path: &str) -> BoxFuture<'static, io::Result<Bytes>> {
         let path = path.to_owned();
         Box::pin(async move { fs::read(&path).await.map(Bytes::from) })
+    }
+
+    fn truncate(&self, path: &str, length: u64) -> BoxFuture<'static, io::Result<()>> {
+        let path = path.to_owned();
+        Box::pin(async move {
+            let file = fs::OpenOptions::new().write(true).open(&path).await?;
+            if length > file.metadata().await?.len() {
+                return Err(io::Error::from_raw_os_error(libc::EINVAL));
+            }
+            file.set_len(length).await
+        })
     }
 
     fn rename(&self, from: &str, to: &str) -> BoxFuture<'static, io::Result<()>> {
@@ -71,4 +82,24 @@ impl DiskDriver for RealDisk {
             Ok(names)
         })
     }
+}
+
+/// Makes a folder and those above it, and makes that durable, so that a sync of a file needs to
+/// think of one folder only.
+async fn create_folder(folder: &Path) -> io::Result<()> {
+    let mut missing = Vec::new();
+    for folder in folder.ancestors() {
+        if fs::try_exists(folder).await? {
+            break;
+        }
+        missing.push(folder);
+    }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    fs::create_dir_all(folder).await?;
+    for parent in missing.iter().filter_map(|folder| folder.parent()) {
+        fs::File::open(parent).await?.sync_all().await?;
+    }
+    Ok(())
 }

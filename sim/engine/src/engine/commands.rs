@@ -8,6 +8,7 @@ use crate::control::{Command, Exit, HostId, HostSpec};
 use crate::driver::lock;
 use crate::host::{Machine, Process};
 use crate::log;
+use crate::random::Random;
 use crate::trace::Kind;
 
 /// Hosts of a world.
@@ -35,6 +36,13 @@ impl Engine {
     fn carry_out(&mut self, command: Command) -> Result<(), Broken> {
         match command {
             Command::AddHost(id, spec) => self.add_host(id, spec)?,
+            Command::Join(id, host, name) => {
+                self.progress.add_host(&name);
+                let random = Random::new(self.random.next(), "disk");
+                let of = &mut self.hosts[host.0 as usize];
+                let machine = Machine::join(id, name, host, of, random, self.lines.clone());
+                self.hosts.push(machine);
+            }
             Command::Start(id, main) => {
                 let control = self.control.clone();
                 let handle = self.hosts[id.0 as usize].handle.clone();
@@ -76,19 +84,22 @@ impl Engine {
             Command::Pause(id) => self.set_paused(id, true),
             Command::Resume(id) => self.set_paused(id, false),
             Command::PowerOff(id) => {
-                self.hosts[id.0 as usize].is_powered = false;
+                let host = &mut self.hosts[id.0 as usize];
+                host.is_powered = false;
+                host.disk.lose_power();
                 self.end(id, &Exit::Killed)?;
+                self.end_joined(id)?;
                 let host = &mut self.hosts[id.0 as usize];
                 lock(&host.kernel).wipe();
                 host.wakers.clear();
-                host.disk.lose_unsynced();
             }
             Command::PowerOn(id) => self.hosts[id.0 as usize].is_powered = true,
             Command::Unplug(id) => {
                 let host = &mut self.hosts[id.0 as usize];
                 host.is_plugged = false;
                 if host.process.is_none() {
-                    lock(&host.kernel).wipe();
+                    self.end_joined(id)?;
+                    lock(&self.hosts[id.0 as usize].kernel).wipe();
                 }
             }
             Command::Plug(id) => self.hosts[id.0 as usize].is_plugged = true,
@@ -96,9 +107,10 @@ impl Engine {
                 lock(&self.hosts[id.0 as usize].kernel).set_route(from, to)
             }
             Command::SetLink(from, to, link) => self.network.set(from, to, link),
-            // SEAM
-            Command::Redirect(..) => {}
-            Command::SetDisk(..) => {}
+            Command::SetDisk(id, rules) => self.hosts[id.0 as usize].disk.set_rules(rules),
+            Command::Redirect(id, port, to) => {
+                lock(&self.hosts[id.0 as usize].kernel).set_redirect(port, to)
+            }
             Command::SetStress(id, stressors) => {
                 if let Some(cpu) = &mut self.hosts[id.0 as usize].cpu {
                     cpu.set_stress(self.now_ns, &stressors);
@@ -141,14 +153,15 @@ impl Engine {
         self.progress.add_host(&spec.name);
         let random = self.random.next();
         self.hosts
-            .push(Machine::new(spec, random, self.lines.clone()));
+            .push(Machine::new(id, spec, random, self.lines.clone()));
         Ok(())
     }
 
     pub(super) fn start(&mut self, id: HostId, spawn: impl FnOnce(&Process)) -> Result<(), Broken> {
         self.enter(id);
+        let is_powered = self.hosts[self.network_of(id).0 as usize].is_powered;
         let host = &mut self.hosts[id.0 as usize];
-        if host.process.is_some() || !host.is_powered {
+        if host.process.is_some() || !is_powered {
             return Err(self.broken(id, "started on a host that has a process or no power"));
         }
         host.incarnation += 1;
@@ -172,7 +185,8 @@ impl Engine {
         if let Some(cpu) = &mut host.cpu {
             cpu.abandon(self.now_ns);
         }
-        lock(&host.kernel).close_all();
+        lock(&host.kernel).close_all(id.0);
+        host.disk.abandon();
         drop(process);
         // A dead process says nothing, whatever its destructors think.
         log::with(&self.lines, |lines| lines.fresh.clear());
@@ -193,6 +207,16 @@ impl Engine {
             &text,
         );
         self.settle(id);
+        Ok(())
+    }
+
+    /// The network of a host is gone, and all who share it with it.
+    fn end_joined(&mut self, id: HostId) -> Result<(), Broken> {
+        for other in 0..self.hosts.len() {
+            if self.hosts[other].joined == Some(id) {
+                self.end(HostId(other as u32), &Exit::Killed)?;
+            }
+        }
         Ok(())
     }
 

@@ -8,6 +8,7 @@ pub(crate) mod neighbour;
 pub(crate) mod packet;
 mod ports;
 mod process;
+mod redirect;
 mod timers;
 mod wheel;
 mod wire;
@@ -33,6 +34,8 @@ use timers::Timers;
 pub(crate) struct SocketId {
     slot: usize,
     serial: u64,
+    /// The host whose process has it; hosts that share a network share its kernel.
+    owner: u32,
 }
 
 /// What fires a timer.
@@ -107,6 +110,9 @@ pub(crate) struct Kernel {
     routes: Vec<(SocketAddr, SocketAddr)>,
     /// The longest TCP segment that passes to an address; those that take an Ethernet frame are absent.
     segments_max: BTreeMap<IpAddr, u16>,
+    redirects: redirect::Redirects,
+    /// The host whose process calls.
+    pub(crate) caller: u32,
     random: u64,
     next_port: u16,
     next_serial: u64,
@@ -126,6 +132,8 @@ impl Kernel {
             neighbours: BTreeMap::new(),
             routes: Vec::new(),
             segments_max: BTreeMap::new(),
+            redirects: redirect::Redirects::default(),
+            caller: 0,
             random,
             next_port: EPHEMERAL.start() + (random % span) as u16,
             next_serial: 0,
@@ -147,6 +155,7 @@ impl Kernel {
         self.udp.clear();
         self.neighbours.clear();
         self.segments_max.clear();
+        self.redirects = redirect::Redirects::default();
         self.io = Io::default();
     }
 
@@ -191,6 +200,7 @@ impl Kernel {
         Ok(SocketId {
             slot: self.sockets.vacant_key(),
             serial: self.next_serial,
+            owner: self.caller,
         })
     }
 }

@@ -179,10 +179,10 @@ impl Kernel {
         }
     }
 
-    /// The process is gone: everything that it had open is closed, oldest first, as a real kernel goes
+    /// A host's process is gone: everything that it had open is closed, oldest first, as a real kernel goes
     /// through a dead process's file descriptors. The runtime that is dropped after this would close in
     /// an order that depends on task ids, and those count on from run to run.
-    pub(crate) fn close_all(&mut self) {
+    pub(crate) fn close_all(&mut self, owner: u32) {
         let mut open: Vec<SocketId> = self
             .sockets
             .iter()
@@ -192,6 +192,7 @@ impl Kernel {
                 Socket::Udp(udp) => Some(udp.id),
             })
             .collect();
+        open.retain(|id| id.owner == owner);
         open.sort_unstable_by_key(|id| id.serial);
         for id in open {
             self.close(id);

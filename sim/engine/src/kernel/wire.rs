@@ -28,6 +28,7 @@ impl Kernel {
         if segment.flags.syn && !segment.flags.ack {
             self.forget_waiting(target, source);
         }
+        let target = self.redirected(source, target, segment);
         if let Some(&slot) = self.connections.get(&(target, source)) {
             let Some(Socket::Connection(connection)) = self.sockets.get_mut(slot) else {
                 return;
@@ -51,7 +52,7 @@ impl Kernel {
     }
 
     /// A SYN may take the place of a connection in TIME_WAIT (`tcp_timewait_state_process`).
-    fn forget_waiting(&mut self, local: SocketAddr, remote: SocketAddr) {
+    pub(super) fn forget_waiting(&mut self, local: SocketAddr, remote: SocketAddr) {
         if let Some(&slot) = self.connections.get(&(local, remote))
             && let Some(Socket::Connection(connection)) = self.sockets.get_mut(slot)
             && connection.state == State::TimeWait
@@ -83,6 +84,7 @@ impl Kernel {
         let id = SocketId {
             slot: self.sockets.vacant_key(),
             serial: self.next_serial,
+            owner: listener_id.owner,
         };
         let mut connection =
             Connection::accept(id, target, source, segment, listener_id, &mut self.io);
@@ -255,6 +257,7 @@ impl Kernel {
         // What neighbour discovery adds goes out as it is.
         out.append(&mut self.io.packets);
         self.io.packets = packets;
+        self.redirects.translate(out);
     }
 
     /// One packet to the wire, if its neighbour is known.

@@ -277,6 +277,9 @@ impl DiskDriver for NoDisk {
     fn read(&self, _: &str) -> BoxFuture<'static, io::Result<bytes::Bytes>> {
         Box::pin(async { Err(io::ErrorKind::Unsupported.into()) })
     }
+    fn truncate(&self, _: &str, _: u64) -> BoxFuture<'static, io::Result<()>> {
+        Box::pin(async { Err(io::ErrorKind::Unsupported.into()) })
+    }
     fn rename(&self, _: &str, _: &str) -> BoxFuture<'static, io::Result<()>> {
         Box::pin(async { Err(io::ErrorKind::Unsupported.into()) })
     }

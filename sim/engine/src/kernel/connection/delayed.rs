@@ -75,8 +75,7 @@ impl Connection {
             && let Some(deadline_ns) = self.delayed.deadline_ns
         {
             self.delayed.timer_ns = Some(deadline_ns);
-            io.timers
-                .push((deadline_ns, Timer::Acknowledgement(self.id)));
+            io.timers.set(deadline_ns, Timer::Acknowledgement(self.id));
         }
     }
 }
