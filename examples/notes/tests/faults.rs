@@ -4,7 +4,8 @@
 
 use notes_example::{Acknowledge, Client, Config, Notes, run};
 use squall::fault::{between, kill, partition, power_off};
-use squall::{Host, Test, millis, secs};
+use squall::strategies::{Budget, config, faults, for_all, try_for_all};
+use squall::{Failure, Host, Test, millis, secs};
 
 /// Writes a note every 100 ms; in the end, those that were acknowledged and those of the backup.
 async fn write(host: Host) -> (Vec<String>, Notes) {
@@ -86,4 +87,51 @@ fn acknowledging_early_is_found() {
     ] {
         assert!(text.contains(wanted), "{wanted}\n{text}");
     }
+}
+
+/// Up to four faults of any kind, on either of the two or the writer's way to them.
+fn whatever() -> Budget {
+    Budget::new(["primary", "backup"], secs(10))
+}
+
+#[test]
+fn no_acknowledged_note_is_lost_whatever_breaks() {
+    for_all(config(12, 1), faults(whatever()), |faults| {
+        let mut test = notes(Acknowledge::Safe);
+        test.faults(faults).seeds(0..2);
+        test
+    });
+}
+
+#[test]
+fn acknowledging_early_is_found_and_reduced_to_one_fault() {
+    let found = try_for_all(config(12, 1), faults(whatever()), |faults| {
+        let mut test = notes(Acknowledge::Early);
+        test.faults(faults).seeds(0..2);
+        test
+    });
+    let Err(Failure::Seed(failed)) = found else {
+        panic!("the defect is found")
+    };
+    println!("{failed}");
+    assert_eq!(failed.faults.len(), 1, "{:?}", failed.faults);
+    let trace = |failed: &squall::failure::Failed| {
+        let record = failed.cause.as_ref().unwrap();
+        record.summary.trace_hash.clone()
+    };
+    // As pasted into a test of its own, it is the same run.
+    let mut alone = notes(Acknowledge::Early);
+    alone.faults(failed.faults.clone()).seeds(failed.seed);
+    let Err(Failure::Seed(again)) = alone.try_run() else {
+        panic!("the reduced schedule fails alone")
+    };
+    assert_eq!(trace(&again), trace(&failed));
+}
+
+#[test]
+fn the_compose_file_and_a_scenario_file_say_the_same() {
+    Test::from_file("tests/kill-primary.yaml")
+        .program("example/notes", notes_example::load)
+        .seeds(0..5)
+        .run();
 }

@@ -45,8 +45,8 @@ pub struct Failed {
 pub struct Replay(String);
 
 impl Replay {
-    /// For this seed of the test that this thread runs.
-    pub(crate) fn here(seed: u64) -> Self {
+    /// For this seed, or for all seeds, of the test that this thread runs.
+    pub(crate) fn here(seed: Option<u64>) -> Self {
         // cargo tells a test its package, and libtest gives each test a thread with its name. One
         // test alone may run on the main thread.
         let package = std::env::var("CARGO_PKG_NAME").ok();
@@ -54,7 +54,7 @@ impl Replay {
         Self::of(seed, package.as_deref(), thread.name())
     }
 
-    fn of(seed: u64, package: Option<&str>, thread: Option<&str>) -> Self {
+    fn of(seed: Option<u64>, package: Option<&str>, thread: Option<&str>) -> Self {
         let package = package
             .map(|name| format!(" -p {name}"))
             .unwrap_or_default();
@@ -62,7 +62,9 @@ impl Replay {
             None | Some("main") => String::new(),
             Some(test) => format!(" -- --exact {test}"),
         };
-        Self(format!("{ONE}={seed} cargo test{package}{filter}"))
+        let seed = seed.map(|seed| format!("{ONE}={seed} "));
+        let seed = seed.unwrap_or_default();
+        Self(format!("{seed}cargo test{package}{filter}"))
     }
 }
 
@@ -163,7 +165,7 @@ mod tests {
             ),
             (None, None, "SQUALL_SEED=7 cargo test"),
         ] {
-            assert_eq!(Replay::of(7, package, thread).to_string(), command);
+            assert_eq!(Replay::of(Some(7), package, thread).to_string(), command);
         }
     }
 }

@@ -245,7 +245,7 @@ impl Test {
                 seed,
                 cause,
                 faults: faults(),
-                replay: Replay::here(seed),
+                replay: Replay::here(Some(seed)),
             }))
         };
         let record = simulated::run(&plan, exec, &options, Arc::new(()))
