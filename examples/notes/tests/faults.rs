@@ -1,9 +1,9 @@
-//! The notes service under faults. The first test is all that it takes; the others show what a
-//! failure looks like and how files are used.
+//! What a failure looks like, whatever breaks, and files in place of code. The simplest test is in
+//! `first.rs`.
 #![allow(clippy::unwrap_used)]
 
 use notes_example::{Acknowledge, Client, Config, Notes, run};
-use squall::fault::{between, kill, partition, power_off};
+use squall::fault::{between, kill, partition};
 use squall::strategies::{Budget, config, faults, for_all, try_for_all};
 use squall::{Failure, Host, Test, millis, secs};
 
@@ -49,20 +49,6 @@ fn notes(acknowledge: Acknowledge) -> Test {
         }
     });
     test
-}
-
-#[test]
-fn no_acknowledged_note_is_lost() {
-    notes(Acknowledge::Safe)
-        .fault(kill("primary").at(secs(2)).lasting(secs(1)))
-        .fault(
-            partition(between("primary", "backup"))
-                .at(secs(5))
-                .lasting(secs(2)),
-        )
-        .fault(power_off("backup").at(secs(8)).lasting(secs(2)))
-        .seeds(0..20)
-        .run();
 }
 
 #[test]
