@@ -59,7 +59,7 @@ fn members() -> BTreeMap<String, Member> {
 }
 
 fn is_ours(name: &str) -> bool {
-    name.starts_with("squall-")
+    name == "squall" || name.starts_with("squall-")
 }
 
 #[test]
@@ -110,6 +110,19 @@ fn the_simulator_imports_what_its_layer_may() {
             ],
         ),
         (
+            "squall",
+            &[
+                "squall-host",
+                "squall-node",
+                "squall-cluster",
+                "squall-scenario",
+                "squall-explore",
+                "squall-record",
+                "squall-check",
+                "squall-report",
+            ],
+        ),
+        (
             "squall-scenario",
             &[
                 "squall-host",
@@ -134,6 +147,26 @@ fn the_simulator_imports_what_its_layer_may() {
                 "{name} imports {import}"
             );
         }
+    }
+}
+
+#[test]
+fn an_example_runs_without_the_simulator() {
+    let members = members();
+    let examples = || {
+        members
+            .values()
+            .filter(|m| m.folder.starts_with("examples/"))
+    };
+    assert!(examples().next().is_some());
+    for example in examples() {
+        let ours = example.imports.iter().filter(|import| is_ours(import));
+        assert_eq!(
+            ours.collect::<Vec<_>>(),
+            ["squall-host"],
+            "{}",
+            example.folder
+        );
     }
 }
 

@@ -228,6 +228,24 @@ async fn a_command_suspends_the_policy_until_the_next_start() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_start_while_a_kill_goes_on_comes_after_it() {
+    let (compose, _) = system(&services(&[("a", "")]));
+    compose.up().await.unwrap();
+    // Whichever of the two hears first that the container is down.
+    let start = async || {
+        sleep_ms(10).await;
+        compose.start("a").await
+    };
+    for (started, killed) in [futures::future::join(start(), compose.kill("a")).await, {
+        let (killed, started) = futures::future::join(compose.kill("a"), start()).await;
+        (started, killed)
+    }] {
+        assert_eq!((started, killed), (Ok(()), Ok(())));
+        assert_eq!(phase(&compose, "a"), Phase::Running);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn on_failure_counts_its_restarts() {
     let (compose, fake) = system(&services(&[
         ("a", ", restart: 'on-failure:2'"),

@@ -21,7 +21,13 @@
 
 #[cfg(not(tokio_unstable))]
 compile_error!(
-    "build with --cfg tokio_unstable (see .cargo/config.toml): select! must follow the seed"
+    "build with `--cfg tokio_unstable`, so that tokio's `select!` follows the seed.
+Put these lines into `.cargo/config.toml` beside your `Cargo.toml`:
+
+[build]
+rustflags = [\"--cfg\", \"tokio_unstable\"]
+rustdocflags = [\"--cfg\", \"tokio_unstable\"]
+"
 );
 #[cfg(not(target_os = "linux"))]
 compile_error!("the engine stands on Linux's epoll and eventfd");

@@ -250,10 +250,10 @@ phases:
             "5: no service publishes the port 9999 / published: 8080",
             "6: the name `noe` resolves to nothing / did you mean `one`?",
             "7: the client `two` has the name of a service / give it another name",
-            "12: no service `thre` in the Compose file / services: one, two",
-            "13: no service `other` in the Compose file / it is a client; services: one, two",
-            "14: no service `tow` in the Compose file / did you mean `two`? services: one, two",
-            "15: no service `names-one-1` in the Compose file / services: one, two",
+            "12: no service `thre` in the system / services: one, two",
+            "13: no service `other` in the system / it is a client; services: one, two",
+            "14: no service `tow` in the system / did you mean `two`? services: one, two",
+            "15: no service `names-one-1` in the system / services: one, two",
         ]
     );
 }

@@ -288,8 +288,10 @@ impl Inner {
     }
 
     async fn until_down(&self, node: NodeId, timeout: Duration) -> Result<(), Error> {
+        let of = self.lock().member(node).map(|member| member.generation);
         let down = self.until(timeout, |state| match state.member(node) {
-            Some(member) if member.is_up() => None,
+            // Somebody else may have waited for the same, and started it again since.
+            Some(member) if member.is_up() && Some(member.generation) == of => None,
             _ => Some(()),
         });
         down.await.map_err(|()| {

@@ -136,7 +136,7 @@ impl Lookup<'_> {
     fn unknown(&mut self, name: &Located<String>) {
         let services = self.cluster.services.iter();
         let known: Vec<&str> = services.map(|service| service.name.as_str()).collect();
-        let message = format!("no service `{}` in the Compose file", name.value);
+        let message = format!("no service `{}` in the system", name.value);
         let mut help = format!("services: {}", known.join(", "));
         if self.clients.contains(&name.value) {
             help = format!("it is a client; {help}");
