@@ -91,8 +91,9 @@ pub(super) fn draw(
             } else {
                 drawn
             };
+            // As it is read from a file, to the last bit: a percentage, divided.
             let links = one_way(me(), None, random);
-            (Aspect::Loss, Act::Loss(links, drawn as f64 / 1000.0))
+            (Aspect::Loss, Act::Loss(links, drawn as f64 / 10.0 / 100.0))
         }
         Kind::Latency(low, high) => {
             let more = (high - low).mul_f64(random.fraction());
