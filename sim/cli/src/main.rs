@@ -5,6 +5,8 @@
 //! | [`args`] | what can be asked for |
 //! | [`run`] | `squall run`: plays a scenario and prints how it goes |
 //! | [`twice`] | `--twice`: a second process plays the same; the first event that differs |
+//! | [`explore`] | `--explore`, `squall draw`: faults that a seed draws |
+//! | [`shrink`] | `squall shrink`: the smallest scenario that fails in the same way |
 //! | [`list`] | `squall list`: the scenarios in a folder |
 //! | [`check`] | `squall check`: what is wrong with files, and what has no effect here |
 //! | [`programs`] | the programs that can be run, by name |
@@ -16,9 +18,11 @@
 mod args;
 mod check;
 mod exit;
+mod explore;
 mod list;
 mod programs;
 mod run;
+mod shrink;
 mod twice;
 
 use std::process::ExitCode;
@@ -32,6 +36,8 @@ fn main() -> ExitCode {
     let exit = match Args::try_parse() {
         Ok(args) => match args.command {
             Command::Run(run) => run::run(&run),
+            Command::Draw(draw) => explore::draw(&draw),
+            Command::Shrink(shrink) => shrink::shrink(&shrink),
             Command::List(list) => list::list(&list.folder),
             Command::Check(check) => check::check(&check.files),
         },
