@@ -1,8 +1,10 @@
 //! What can be asked for on the command line.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use squall_scenario::units;
 
 use crate::sweep::args::{MergeArgs, SweepArgs};
 
@@ -20,6 +22,8 @@ Examples:
   squall list                                        the scenarios below ./scenarios
   squall run scenarios/postgres-compose/steady.yaml
   squall run FILE --seed 7 --format json             for programs
+  squall run FILE --explore --seed 7                 with faults that the seed draws
+  squall shrink FILE --explore --seed 7              the smallest that fails in the same way
   squall run FILE --twice                            is the run the same in a second process?
   squall sweep scenarios --seeds 0..200              many seeds, on all cores
   squall check docker-compose.yml nginx.conf         what is wrong, what has no effect here
@@ -36,6 +40,10 @@ pub(crate) enum Command {
     Sweep(SweepArgs),
     /// Put the outputs of several sweeps together
     Merge(MergeArgs),
+    /// Write the scenario that an exploring run of a seed plays
+    Draw(DrawArgs),
+    /// Reduce a failing scenario to a small one that fails in the same way
+    Shrink(ShrinkArgs),
     /// List the scenarios in a folder and below
     List(ListArgs),
     /// Check files without running anything
@@ -47,9 +55,8 @@ pub(crate) struct RunArgs {
     /// The scenario file: YAML whose first key is `scenario`
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
-    /// Decides everything that the scenario leaves open; the same seed gives the same run
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub(crate) seed: u64,
+    #[command(flatten)]
+    pub(crate) chance: Chance,
     /// What is written to standard output
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
@@ -62,6 +69,50 @@ pub(crate) struct RunArgs {
     /// Afterwards, write what the services said to standard error
     #[arg(long)]
     pub(crate) logs: bool,
+}
+
+/// What decides a run beside its files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::Args)]
+pub(crate) struct Chance {
+    /// Decides everything that the scenario leaves open; the same seed gives the same run [default:
+    /// the scenario's `seed`, or 1]
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    /// Draw faults from the seed, within the budgets that the scenario has under `explore`
+    #[arg(long)]
+    pub(crate) explore: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct DrawArgs {
+    /// The scenario file, with a phase that has an `explore`
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// The seed that draws
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ShrinkArgs {
+    /// The scenario file
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) chance: Chance,
+    /// Where the result is written [default: beside FILE, as NAME-shrunk.yaml]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Try at most so many smaller scenarios
+    #[arg(long, value_name = "RUNS", default_value_t = 500)]
+    pub(crate) budget: u64,
+    /// Stop after this time and take the smallest so far
+    #[arg(long, value_name = "LIMIT", default_value = "10m", value_parser = duration)]
+    pub(crate) time: Duration,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    units::duration(text).map_err(|bad| format!("{}; {}", bad.message, bad.help))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -6,6 +6,8 @@
 //! | [`run`] | `squall run`: plays a scenario and prints how it goes |
 //! | [`twice`] | `--twice`: a second process plays the same; the first event that differs |
 //! | [`sweep`] | `squall sweep`: many seeds, each in a process of its own; `squall merge` |
+//! | [`explore`] | `--explore`, `squall draw`: faults that a seed draws |
+//! | [`shrink`] | `squall shrink`: the smallest scenario that fails in the same way |
 //! | [`list`] | `squall list`: the scenarios in a folder |
 //! | [`check`] | `squall check`: what is wrong with files, and what has no effect here |
 //! | [`scenarios`] | the scenario files of a folder |
@@ -18,10 +20,12 @@
 mod args;
 mod check;
 mod exit;
+mod explore;
 mod list;
 mod programs;
 mod run;
 mod scenarios;
+mod shrink;
 mod sweep;
 mod twice;
 
@@ -38,6 +42,8 @@ fn main() -> ExitCode {
             Command::Run(run) => run::run(&run),
             Command::Sweep(args) => sweep::sweep(&args),
             Command::Merge(args) => sweep::merge(&args),
+            Command::Draw(draw) => explore::draw(&draw),
+            Command::Shrink(shrink) => shrink::shrink(&shrink),
             Command::List(list) => list::list(&list.folder),
             Command::Check(check) => check::check(&check.files),
         },

@@ -12,7 +12,11 @@ use crate::args::RunArgs;
 use crate::exit::{Exit, complain, say};
 
 /// Plays twice: here with `play`, which is given the file for its trace, and in a second process.
-pub(crate) fn run(args: &RunArgs, play: impl FnOnce(PathBuf) -> Result<RunRecord, Exit>) -> Exit {
+pub(crate) fn run(
+    args: &RunArgs,
+    seed: u64,
+    play: impl FnOnce(PathBuf) -> Result<RunRecord, Exit>,
+) -> Exit {
     let scratch = match Scratch::new() {
         Ok(scratch) => scratch,
         Err(error) => {
@@ -23,7 +27,7 @@ pub(crate) fn run(args: &RunArgs, play: impl FnOnce(PathBuf) -> Result<RunRecord
     let first = args.trace.clone().unwrap_or_else(|| scratch.file("first"));
     let second = scratch.file("second");
     // Both at once: most machines have a second core.
-    let child = match start(args, &second) {
+    let child = match start(args, seed, &second) {
         Ok(child) => child,
         Err(error) => {
             complain(&error);
@@ -55,17 +59,12 @@ pub(crate) fn run(args: &RunArgs, play: impl FnOnce(PathBuf) -> Result<RunRecord
     }
 }
 
-fn start(args: &RunArgs, trace: &Path) -> io::Result<Child> {
+fn start(args: &RunArgs, seed: u64, trace: &Path) -> io::Result<Child> {
     Command::new(std::env::current_exe()?)
         .arg("run")
         .arg(&args.file)
-        .args([
-            "--seed",
-            &args.seed.to_string(),
-            "--format",
-            "json",
-            "--trace",
-        ])
+        .args(args.chance.explore.then_some("--explore"))
+        .args(["--seed", &seed.to_string(), "--format", "json", "--trace"])
         .arg(trace)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

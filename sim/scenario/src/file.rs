@@ -173,9 +173,17 @@ pub struct Network {
     pub jitter: Duration,
 }
 
-/// A switch and a few metres of cable, or a bridge on one machine: [`Network::latency`] unless said
-/// otherwise.
-pub const LATENCY: Duration = Duration::from_micros(200);
+impl Default for Network {
+    fn default() -> Self {
+        Self {
+            latency: LATENCY,
+            jitter: Duration::ZERO,
+        }
+    }
+}
+
+/// A switch and a few metres of cable, or a bridge on one machine.
+const LATENCY: Duration = Duration::from_micros(200);
 
 /// How long `up` may take unless said otherwise.
 pub const UP_WITHIN: Duration = Duration::from_secs(120);
@@ -413,10 +421,7 @@ fn entries<'a>(
 }
 
 fn read_network(node: Option<&Node>, problems: &mut Problems) -> Network {
-    let mut network = Network {
-        latency: LATENCY,
-        jitter: Duration::ZERO,
-    };
+    let mut network = Network::default();
     if let Some(mut fields) = node.and_then(|node| node.fields("network", problems)) {
         network.latency = duration_or(&mut fields, "latency", LATENCY, problems);
         network.jitter = duration_or(&mut fields, "jitter", Duration::ZERO, problems);

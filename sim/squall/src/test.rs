@@ -16,7 +16,7 @@ use squall_host::launch::Loader;
 use squall_host::{Diagnostic, Diagnostics, Facts, Host, Launch, Loaded, Origin, Shutdown};
 use squall_record::Verdict;
 use squall_scenario::Scenario;
-use squall_scenario::file::{self, Cpu, LATENCY, Located, Network, System, UP_WITHIN};
+use squall_scenario::file::{self, Cpu, Located, Network, System, UP_WITHIN};
 
 use crate::client::{self, Client};
 use crate::fault::Fault;
@@ -67,10 +67,7 @@ impl Test {
             },
             seed: None,
             verdict: Verdict::Passed,
-            network: Network {
-                latency: LATENCY,
-                jitter: Duration::ZERO,
-            },
+            network: Network::default(),
             cpu: Cpu::default(),
             clients: Vec::new(),
             phases: Vec::new(),

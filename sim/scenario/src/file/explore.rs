@@ -7,6 +7,7 @@
 //!   at_once: 2                                # faults at the same time; default: 1
 //!   last: 1s..10s                             # how long each; that is the default
 //!   alive: {backend*: 1, postgres-slave*: 1}  # containers that nothing befalls, at any time
+//!   rest: 5s                                  # nor has befallen for so long; that is the default
 //! ```
 //!
 //! The phase is the safety phase: what it expects must hold under whatever the budget allows. All
@@ -15,7 +16,7 @@
 
 use std::time::Duration;
 
-use super::Located;
+use super::{Located, duration_or};
 use crate::units;
 use crate::yaml::{self, Expect, Fields, Node, Problems, Value};
 
@@ -32,6 +33,9 @@ pub struct Budget {
     pub last: (Duration, Duration),
     /// Patterns of services, and how many of their containers nothing befalls at any time.
     pub alive: Vec<(Located<String>, u32)>,
+    /// For so long after a fault a container does not count as alive: it may still recover, and the
+    /// others may not know yet that it has.
+    pub rest: Duration,
 }
 
 /// A kind of fault, and between what its parameter is drawn.
@@ -82,6 +86,9 @@ const AT_ONCE_MAX: u32 = 100;
 /// How long a fault lasts, unless said otherwise.
 pub(super) const LAST: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(10));
 
+/// How long a container recovers, unless said otherwise.
+pub(super) const REST: Duration = Duration::from_secs(5);
+
 impl Kind {
     /// As a scenario writes it.
     pub fn name(self) -> &'static str {
@@ -118,6 +125,7 @@ pub(super) fn read(node: &Node, problems: &mut Problems) -> Option<Budget> {
         at_once: AT_ONCE,
         last: LAST,
         alive: Vec::new(),
+        rest: REST,
     };
     if node.value == Value::Null {
         return Some(budget);
@@ -161,6 +169,7 @@ pub(super) fn read(node: &Node, problems: &mut Problems) -> Option<Budget> {
             ),
         }
     }
+    budget.rest = duration_or(&mut fields, "rest", REST, problems);
     fields.finish(problems);
     Some(budget)
 }

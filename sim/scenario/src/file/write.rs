@@ -335,6 +335,9 @@ fn write_budget(budget: &Budget) -> Tree {
         let alive = alive.map(|(name, n)| (name.value.clone(), Tree::text(n.to_string())));
         fields.push(("alive", Tree::Map(alive.collect())));
     }
+    if budget.rest != explore::REST {
+        fields.push(("rest", time(budget.rest)));
+    }
     match fields.is_empty() {
         true => Tree::Map(Vec::new()),
         false => Tree::Fields(fields),

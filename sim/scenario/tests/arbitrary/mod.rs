@@ -2,6 +2,10 @@
 //! made up, so most of them cannot be planned.
 //!
 //! Shared by the tests of `squall-scenario` and of `squall-explore`.
+#![allow(
+    dead_code,
+    reason = "not every test that includes this needs all of it"
+)]
 
 mod act;
 
@@ -22,7 +26,7 @@ use squall_scenario::file::{
 use squall_scenario::units::{self, Comparison};
 
 /// Any scenario; every line is 0.
-pub fn scenario() -> impl Strategy<Value = Scenario> {
+pub(crate) fn scenario() -> impl Strategy<Value = Scenario> {
     vec(client(), 0..3).prop_flat_map(|mut clients| {
         for (number, client) in clients.iter_mut().enumerate() {
             client.name.value.push_str(&number.to_string());
@@ -69,7 +73,7 @@ pub fn scenario() -> impl Strategy<Value = Scenario> {
 }
 
 /// The scenario with every line 0.
-pub fn without_lines(mut scenario: Scenario) -> Scenario {
+pub(crate) fn without_lines(mut scenario: Scenario) -> Scenario {
     let nowhere = |name: &mut Located<String>| name.line = 0;
     let system = &mut scenario.system;
     nowhere(&mut system.compose);
@@ -301,7 +305,7 @@ fn phase(clients: Vec<String>) -> impl Strategy<Value = Phase> {
 }
 
 /// Any budget.
-pub fn budget() -> impl Strategy<Value = Budget> {
+pub(crate) fn budget() -> impl Strategy<Value = Budget> {
     let kinds = vec(
         (
             0..KINDS.len(),
@@ -334,13 +338,15 @@ pub fn budget() -> impl Strategy<Value = Budget> {
         let entry = |(value, n)| (Located { line: 0, value }, n);
         alive.into_iter().map(entry).collect()
     });
-    (kinds, vec(name(), 0..3), 1..5_u32, last, alive).prop_map(
-        |(faults, services, at_once, last, alive)| Budget {
+    let rest = prop_oneof![Just(Duration::from_secs(5)), millis(0..9_000)];
+    (kinds, vec(name(), 0..3), 1..5_u32, last, alive, rest).prop_map(
+        |(faults, services, at_once, last, alive, rest)| Budget {
             faults,
             services,
             at_once,
             last,
             alive,
+            rest,
         },
     )
 }

@@ -160,6 +160,9 @@ fn fold(text: &str, indent: usize, out: &mut String) {
 
 /// A scalar, quoted unless it reads the same without.
 fn scalar(text: &str, in_flow: bool) -> String {
+    if is_a_word(text) {
+        return text.to_owned();
+    }
     let reads = |document: &str, place: fn(&Value) -> Option<&str>| {
         parse("", document).is_ok_and(|node| place(&node.value) == Some(text))
     };
@@ -191,6 +194,22 @@ fn scalar(text: &str, in_flow: bool) -> String {
     } else {
         quoted(text)
     }
+}
+
+/// What nobody could take for anything but a text; most scalars are, and asking the parser takes
+/// its time.
+fn is_a_word(text: &str) -> bool {
+    const OTHERS: [&str; 7] = ["null", "true", "false", "y", "n", "yes", "no"];
+    const UNITS: [&str; 7] = ["ms", "us", "s", "m", "h", "%", "/s"];
+    let unit = text.trim_start_matches(|c: char| c.is_ascii_digit());
+    if unit.len() < text.len() && UNITS.contains(&unit) {
+        return true;
+    }
+    text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "_-/".contains(c))
+        && !OTHERS.iter().any(|other| other.eq_ignore_ascii_case(text))
 }
 
 fn quoted(text: &str) -> String {

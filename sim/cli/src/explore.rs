@@ -1,0 +1,82 @@
+//! `--explore` and `squall draw`: the faults that a seed draws within a scenario's budgets.
+
+use std::path::Path;
+
+use squall_explore::Facts;
+use squall_host::{Diagnostic, Diagnostics, Origin};
+use squall_scenario::file::write::write;
+use squall_scenario::{Plan, Scenario};
+
+use crate::args::{Chance, DrawArgs};
+use crate::exit::{Exit, complain_all, written};
+use crate::programs;
+
+/// The seed of a scenario that names none.
+const SEED: u64 = 1;
+
+/// Does what `squall draw` is asked for.
+pub(crate) fn draw(args: &DrawArgs) -> Exit {
+    let chance = Chance {
+        seed: Some(args.seed),
+        explore: true,
+    };
+    match open(&args.file, chance) {
+        Ok((plan, seed)) => {
+            let mut scenario = Scenario::clone(&plan.scenario);
+            scenario.seed = Some(seed);
+            let file = args.file.display();
+            let command = command("run", &args.file, seed, true);
+            let comment = format!("Drawn by seed {seed} from {file}: the same run as\n{command}");
+            let text = write(&scenario, &comment);
+            written(std::io::Write::write_all(
+                &mut std::io::stdout().lock(),
+                text.as_bytes(),
+            ));
+            Exit::Passed
+        }
+        Err(diagnostics) => {
+            complain_all(&diagnostics);
+            Exit::BadInput
+        }
+    }
+}
+
+/// Plans the scenario of a file, with the faults that the seed draws when it explores; and the seed.
+pub(crate) fn open(file: &Path, chance: Chance) -> Result<(Plan, u64), Diagnostics> {
+    let plan = programs::with(|programs| Plan::open(file, programs))?;
+    let seed = chance.seed.or(plan.scenario.seed).unwrap_or(SEED);
+    if !chance.explore {
+        return Ok((plan, seed));
+    }
+    if plan
+        .scenario
+        .phases
+        .iter()
+        .all(|phase| phase.explore.is_none())
+    {
+        let origin = Origin::new(plan.scenario.file.clone(), 0);
+        let problem = Diagnostic::at(origin, "nothing to explore: no phase has an `explore`");
+        let help = "say in a phase which faults may befall whom: `explore: {faults: [kill], services: [NAME]}`";
+        return Err(problem.help(help).into());
+    }
+    let drawn = squall_explore::draw(&plan.scenario, &Facts::of(&plan), seed);
+    Ok((of(drawn, file)?, seed))
+}
+
+/// Plans a scenario as if it stood in a file.
+pub(crate) fn of(scenario: Scenario, file: &Path) -> Result<Plan, Diagnostics> {
+    let folder = file.parent().unwrap_or(Path::new(""));
+    programs::with(|programs| Plan::of(scenario, folder, programs))
+}
+
+/// The command that does something with the same run.
+pub(crate) fn command(what: &str, file: &Path, seed: u64, explore: bool) -> String {
+    let file = file.display().to_string();
+    let quote = if file.contains(char::is_whitespace) {
+        "'"
+    } else {
+        ""
+    };
+    let explore = if explore { " --explore" } else { "" };
+    format!("squall {what} {quote}{file}{quote}{explore} --seed {seed}")
+}

@@ -1,0 +1,191 @@
+//! `squall shrink`: a failing run, reduced to the smallest scenario that fails in the same way, and
+//! written as a file that replays.
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use squall_explore::shrink::{Goal, Shrunk, Statistics, shrink as search};
+use squall_explore::{Breach, Facts};
+use squall_host::{Diagnostic, Diagnostics, Origin};
+use squall_record::Verdict;
+use squall_scenario::file::write::write;
+use squall_scenario::{Plan, RunError, RunOptions, Scenario, simulated};
+
+use crate::args::ShrinkArgs;
+use crate::exit::{Exit, complain, complain_all, say};
+use crate::{explore, programs};
+
+/// How often the search says how far it is, in runs.
+const SAY_EVERY: u64 = 25;
+
+/// How a run ended, as far as a search needs to know it.
+struct Ended {
+    verdict: Verdict,
+    breaches: Vec<Breach>,
+    trace_hash: String,
+}
+
+/// Does what `squall shrink` is asked for.
+pub(crate) fn shrink(args: &ShrinkArgs) -> Exit {
+    match try_to(args) {
+        Ok(exit) => exit,
+        Err(diagnostics) => {
+            complain_all(&diagnostics);
+            Exit::BadInput
+        }
+    }
+}
+
+fn try_to(args: &ShrinkArgs) -> Result<Exit, Diagnostics> {
+    let (plan, seed) = explore::open(&args.file, args.chance)?;
+    let first = play(&plan, seed);
+    let Some(breach) = first.breaches.first().cloned() else {
+        let verdict = first.verdict.as_str();
+        say(format_args!("{verdict} at seed {seed}: nothing to shrink"));
+        return Ok(first.verdict.into());
+    };
+    let others: Vec<String> = first.breaches[1..].iter().map(Breach::to_string).collect();
+    say(format_args!("fails at seed {seed}: {breach}"));
+    if !others.is_empty() {
+        say(format_args!("fails as well: {}", others.join(", ")));
+    }
+    let facts = Facts::of(&plan);
+    let goal = Goal {
+        breach: &breach,
+        facts: &facts,
+        runs_max: args.budget,
+    };
+    let began = Instant::now();
+    let mut trace_hash = first.trace_hash;
+    let shrunk = search(
+        &plan.scenario,
+        &goal,
+        &mut |candidate| {
+            // What cannot be planned is no failure.
+            let Ok(plan) = explore::of(candidate.clone(), &args.file) else {
+                return Vec::new();
+            };
+            let ended = play(&plan, seed);
+            if ended.breaches.contains(&breach) {
+                trace_hash = ended.trace_hash;
+            }
+            ended.breaches
+        },
+        &mut |statistics| {
+            if statistics.runs.is_multiple_of(SAY_EVERY) {
+                say(format_args!("  {}", after(statistics)));
+            }
+            match began.elapsed() > args.time {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
+        },
+    );
+    finish(args, &shrunk, &breach, seed, &trace_hash)
+}
+
+fn after(statistics: &Statistics) -> String {
+    format!("after {} runs: {}", statistics.runs, statistics.size)
+}
+
+/// Writes the file, and plays it once more: it must be the same run.
+fn finish(
+    args: &ShrinkArgs,
+    shrunk: &Shrunk,
+    breach: &Breach,
+    seed: u64,
+    trace_hash: &str,
+) -> Result<Exit, Diagnostics> {
+    let statistics = &shrunk.statistics;
+    say(format_args!("{}", after(statistics)));
+    if !statistics.is_finished {
+        say("ended by the budget; `--budget` and `--time` give it more");
+    }
+    let path = args.output.clone().unwrap_or_else(|| beside(&args.file));
+    let mut scenario = shrunk.scenario.clone();
+    scenario.name = format!("{}-shrunk", scenario.name);
+    scenario.about = Some(format!(
+        "What is left of {} at seed {seed}: {breach} does not hold.",
+        shrunk.scenario.name
+    ));
+    scenario.seed = Some(seed);
+    scenario.verdict = Verdict::Failed;
+    scenario.system.compose.value = compose_from(&scenario, &args.file, &path);
+    let comment = format!(
+        "Written by: {}\nWhat fails: {breach}\nBefore: {}\nAfter {} runs: {}\n\
+         Replay: squall run {}\nTrace when this was written: {trace_hash}",
+        explore::command("shrink", &args.file, seed, args.chance.explore),
+        statistics.size_before,
+        statistics.runs,
+        statistics.size,
+        path.display(),
+    );
+    if let Err(error) = std::fs::write(&path, write(&scenario, &comment)) {
+        let origin = Origin::new(path.display().to_string(), 0);
+        return Err(Diagnostic::at(origin, format!("cannot be written: {error}")).into());
+    }
+    let plan = programs::with(|programs| Plan::open(&path, programs))?;
+    let again = play(&plan, seed);
+    if again.trace_hash != trace_hash || !again.breaches.contains(breach) {
+        say(format_args!(
+            "error: {} does not replay: its trace is {}, and was {trace_hash}",
+            path.display(),
+            again.trace_hash
+        ));
+        return Ok(Exit::BrokenTestbed);
+    }
+    say(format_args!(
+        "{}: fails in the same way, replayed to the same trace {trace_hash}\n  replay: squall run {}",
+        path.display(),
+        path.display()
+    ));
+    Ok(Exit::Failed)
+}
+
+/// Plays a plan once. A broken testbed is a failure like any other: it can be shrunk, too.
+fn play(plan: &Plan, seed: u64) -> Ended {
+    let options = RunOptions { seed, trace: None };
+    match simulated::run(plan, programs::exec, &options, Arc::new(())) {
+        Ok(record) => Ended {
+            verdict: record.summary.verdict,
+            breaches: Breach::all_of(&record.summary),
+            trace_hash: record.summary.trace_hash,
+        },
+        Err(RunError::Broken { what, .. }) => Ended {
+            verdict: Verdict::Failed,
+            breaches: vec![Breach {
+                what: format!("the testbed breaks: {what}"),
+                phase: None,
+            }],
+            trace_hash: String::new(),
+        },
+        Err(error) => {
+            complain(&error);
+            Ended {
+                verdict: Verdict::Unknown,
+                breaches: Vec::new(),
+                trace_hash: String::new(),
+            }
+        }
+    }
+}
+
+/// `a/b.yaml` becomes `a/b-shrunk.yaml`.
+fn beside(file: &Path) -> PathBuf {
+    let stem = file.file_stem().unwrap_or_default().to_string_lossy();
+    file.with_file_name(format!("{stem}-shrunk.yaml"))
+}
+
+/// The Compose file, as the written file has to name it.
+fn compose_from(scenario: &Scenario, from: &Path, to: &Path) -> String {
+    let folder = |file: &Path| file.parent().unwrap_or(Path::new("")).to_owned();
+    let compose = &scenario.system.compose.value;
+    if folder(from) == folder(to) {
+        return compose.clone();
+    }
+    let path = folder(from).join(compose);
+    let path = std::path::absolute(&path).unwrap_or(path);
+    path.display().to_string()
+}

@@ -1,0 +1,208 @@
+//! Searches against made-up failures: what is needed is found, each step is smaller, the same
+//! search ends the same.
+#![allow(clippy::unwrap_used)]
+
+#[path = "../../scenario/tests/arbitrary/mod.rs"]
+mod arbitrary;
+
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use squall_explore::shrink::{Goal, Shrunk, Size, shrink};
+use squall_explore::{Breach, Facts};
+use squall_scenario::Scenario;
+use squall_scenario::file::{Act, Located, Process, Step};
+
+fn breach() -> Breach {
+    Breach {
+        what: "no-failed-request".to_owned(),
+        phase: None,
+    }
+}
+
+fn search(scenario: &Scenario, runs_max: u64, fails: impl Fn(&Scenario) -> bool) -> Shrunk {
+    let breach = breach();
+    let facts = Facts::default();
+    let goal = Goal {
+        breach: &breach,
+        facts: &facts,
+        runs_max,
+    };
+    let mut last = Size::of(scenario, &facts);
+    let mut run = |candidate: &Scenario| {
+        assert!(
+            Size::of(candidate, &facts) < last,
+            "a candidate is smaller than the best so far"
+        );
+        match fails(candidate) {
+            true => {
+                last = Size::of(candidate, &facts);
+                vec![breach.clone()]
+            }
+            false => vec![],
+        }
+    };
+    let mut runs = 0;
+    let shrunk = shrink(scenario, &goal, &mut run, &mut |statistics| {
+        runs += 1;
+        assert_eq!(statistics.runs, runs);
+        ControlFlow::Continue(())
+    });
+    assert!(shrunk.statistics.runs <= runs_max);
+    assert_eq!(shrunk.statistics.size, Size::of(&shrunk.scenario, &facts));
+    shrunk
+}
+
+fn process(process: Process, name: &str) -> Act {
+    let value = name.to_owned();
+    Act::Process(process, vec![Located { line: 0, value }])
+}
+
+fn step(at_ms: u64, act: Act, lasts_ms: u64) -> Step {
+    Step {
+        line: 0,
+        at: Duration::from_millis(at_ms),
+        act,
+        lasts: Some(Duration::from_millis(lasts_ms)),
+    }
+}
+
+/// When the first step that does this begins and ends, from the start of the story.
+fn when(scenario: &Scenario, act: &Act) -> Option<(Duration, Duration)> {
+    let mut start = Duration::ZERO;
+    for phase in &scenario.phases {
+        for step in &phase.steps {
+            let mut this = Scenario::clone(scenario);
+            this.phases.truncate(1);
+            this.phases[0].steps = vec![step.clone()];
+            let this = arbitrary::without_lines(this);
+            if this.phases[0].steps[0].act == *act {
+                let from = start + step.at;
+                return Some((from, from + step.lasts?));
+            }
+        }
+        start += phase.lasts;
+    }
+    None
+}
+
+fn overlap_more_than(scenario: &Scenario, least: Duration) -> bool {
+    let kill = when(scenario, &process(Process::Kill, "x"));
+    let pause = when(scenario, &process(Process::Pause, "y"));
+    match (kill, pause) {
+        (Some(a), Some(b)) => a.1.min(b.1).saturating_sub(a.0.max(b.0)) > least,
+        _ => false,
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(8))]
+
+    #[test]
+    fn two_faults_that_overlap_are_all_that_is_left(
+        scenario in arbitrary::scenario(),
+        which: proptest::sample::Index,
+        kill_ms in 0_u64..20_000,
+        pause_ms in 0_u64..20_000,
+    ) {
+        let mut scenario = scenario;
+        let at = which.index(scenario.phases.len());
+        let phase = &mut scenario.phases[at];
+        phase.lasts += Duration::from_secs(90);
+        phase.steps.push(step(kill_ms, process(Process::Kill, "x"), 30_000));
+        phase.steps.insert(0, step(pause_ms, process(Process::Pause, "y"), 35_300));
+        let least = Duration::from_secs(2);
+        prop_assume!(overlap_more_than(&scenario, least));
+        let found = search(&scenario, 5_000, |candidate| overlap_more_than(candidate, least));
+        let left = &found.scenario;
+        prop_assert!(found.statistics.is_finished);
+        prop_assert_eq!(left.phases.len(), 1);
+        prop_assert_eq!(left.phases[0].steps.len(), 2);
+        prop_assert!(left.clients.is_empty() && left.invariants.len() <= 1);
+        prop_assert!(overlap_more_than(left, least));
+        let ends = when(left, &process(Process::Kill, "x")).unwrap().1;
+        prop_assert!(ends <= Duration::from_secs(4), "{:?}", ends);
+        let again = search(&scenario, 5_000, |candidate| overlap_more_than(candidate, least));
+        prop_assert_eq!(again.statistics, found.statistics);
+        prop_assert_eq!(&again.scenario, left);
+    }
+
+    #[test]
+    fn any_failure_ends_and_still_fails(
+        scenario in arbitrary::scenario(),
+        salt: u64,
+        runs_max in 0_u64..200,
+    ) {
+        // As wayward as a failure can be: whether a candidate fails depends on all of its text.
+        let fails = |candidate: &Scenario| {
+            let text = squall_scenario::file::write::write(candidate, "");
+            text.bytes().fold(salt, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)) >> 63 == 0
+        };
+        let found = search(&scenario, runs_max, fails);
+        prop_assert!(found.statistics.kept.is_empty() || fails(&found.scenario));
+        prop_assert!(found.statistics.is_finished || found.statistics.runs == runs_max);
+    }
+}
+
+#[test]
+fn what_is_left_is_round_and_says_only_what_fails() {
+    let text = "
+scenario: x
+system: {compose: c.yml, scale: {a: 3}}
+network: {latency: 1ms}
+clients:
+  - {name: load, get: 'http://x/', rate: 37/s, headers: {a: b}}
+  - {name: other, get: 'http://x/', every: 1s, users: 7}
+phases:
+  - {phase: before, for: 9s, expect: {success: 100%}}
+  - phase: faults
+    for: 47s
+    steps:
+      - {at: 7.3s, loss: {percent: 37%, of: [a, b]}, for: 31.7s}
+      - {at: 9.9s, isolate: b, for: 10s}
+    expect: {success: 100%, failed: 0}
+  - {phase: after, for: 9s, expect: {success: 100%}}
+invariants: [no-failed-request, no-server-error]
+";
+    let scenario = Scenario::read("x.yaml".into(), text).unwrap();
+    // Fails where at least 20 % of what comes to `a` is lost for 3 s and somebody sends.
+    let found = search(&scenario, 1_000, |candidate| {
+        let sends = candidate
+            .clients
+            .iter()
+            .any(|client| client.name.value == "load");
+        let steps = candidate.phases.iter().flat_map(|phase| &phase.steps);
+        let mut steps = steps.filter(|step| match &step.act {
+            Act::Loss(links, fraction) => {
+                let mut names = links.towards.iter().flatten();
+                *fraction >= 0.2 && names.any(|name| name.value == "a")
+            }
+            _ => false,
+        });
+        sends && steps.any(|step| step.lasts >= Some(Duration::from_secs(3)))
+    });
+    let text = squall_scenario::file::write::write(&found.scenario, "");
+    let wanted = "\
+scenario: x
+
+system:
+  compose: c.yml
+  scale: {a: 3}
+
+clients:
+  - name: load
+    get: http://x/
+    rate: 1/h
+
+phases:
+  - phase: faults
+    for: 3s
+    steps:
+      - {loss: {percent: 20%, towards: a}, for: 3s}
+
+invariants:
+  - no-failed-request
+";
+    assert_eq!(text, wanted, "{:#?}", found.statistics);
+}
