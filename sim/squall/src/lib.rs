@@ -84,6 +84,7 @@ use std::time::Duration;
 pub use client::Client;
 pub use failure::Failure;
 pub use fault::Fault;
+pub use http::Method;
 pub use phase::Phase;
 pub use run::Run;
 pub use service::Service;

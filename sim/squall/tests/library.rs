@@ -370,3 +370,20 @@ fn squalls_doubles_play_images() {
     test.invariant(Invariant::NoFailedRequest);
     test.seeds(0..2).run();
 }
+
+#[test]
+#[cfg(feature = "proptest")]
+fn whatever_load_is_answered() {
+    use squall::strategies::{config, for_all, load};
+    let methods = [squall::Method::GET, squall::Method::HEAD];
+    let load = load(&["http://api/", "http://api/greeting"], &methods, 1..=3);
+    for_all(config(10, 1), load, |clients| {
+        let mut test = Test::new("whatever load");
+        test.service("api", |host, shutdown| web(host, shutdown, "hi".to_owned()));
+        test.phase("story", secs(5))
+            .success("100%")
+            .requests(">= 5");
+        test.clients(clients).seeds(0);
+        test
+    });
+}
