@@ -27,8 +27,7 @@ use libc::{
 
 use crate::clock::Clock;
 use crate::random::Random;
-
-const NS_PER_S: i64 = crate::time::S as i64;
+use crate::time::S as NS_PER_S;
 
 /// What an unoccupied slot of [`EVENTFDS`] holds.
 const NOBODY: u32 = u32::MAX;
@@ -138,7 +137,7 @@ fn is_simulating() -> bool {
     NOW_NS.get() != 0
 }
 
-fn wall_ns() -> i64 {
+fn wall_ns() -> u64 {
     CLOCK.get().wall_ns(NOW_NS.get())
 }
 
@@ -222,8 +221,8 @@ interpose! {
         };
         // SAFETY: the caller gives a valid pointer, as clock_gettime(2) asks.
         unsafe {
-            (*out).tv_sec = shown_ns.div_euclid(NS_PER_S) as _;
-            (*out).tv_nsec = shown_ns.rem_euclid(NS_PER_S) as _;
+            (*out).tv_sec = (shown_ns / NS_PER_S) as _;
+            (*out).tv_nsec = (shown_ns % NS_PER_S) as _;
         }
         return 0;
     }
@@ -234,8 +233,8 @@ interpose! {
         let shown_ns = wall_ns();
         // SAFETY: the caller gives a valid pointer, as gettimeofday(2) asks.
         unsafe {
-            (*out).tv_sec = shown_ns.div_euclid(NS_PER_S) as _;
-            (*out).tv_usec = (shown_ns.rem_euclid(NS_PER_S) / 1_000) as _;
+            (*out).tv_sec = (shown_ns / NS_PER_S) as _;
+            (*out).tv_usec = (shown_ns % NS_PER_S / 1_000) as _;
         }
         return 0;
     }
@@ -243,7 +242,7 @@ interpose! {
 
 interpose! {
     fn time(out: *mut libc::time_t) -> libc::time_t, {
-        let seconds = wall_ns().div_euclid(NS_PER_S) as libc::time_t;
+        let seconds = (wall_ns() / NS_PER_S) as libc::time_t;
         if !out.is_null() {
             // SAFETY: not null, so the caller's own, as time(2) asks.
             unsafe { *out = seconds };

@@ -7,12 +7,15 @@ use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
 use squall_engine::{Config, Control, HostSpec, Line, Link, Stream, run};
+use squall_fault::clock::Skew;
+use squall_fault::cpu::{Cpu, Stressor};
 use squall_fault::link::Loss;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::sleep;
 
 /// Tasks that use every source of chance that services have: random numbers, the order of a hash
-/// map, the branch of a select, clocks, ports, loss. What they saw, the hash, and what was logged.
+/// map, the branch of a select, clocks, ports, loss; on processors that are limited and under stress,
+/// with clocks that are wrong. What they saw, the hash, and what was logged.
 fn chance(seed: u64) -> (String, u64, Vec<String>) {
     let link = Link {
         loss: Loss::independent(0.1),
@@ -37,10 +40,26 @@ fn chance(seed: u64) -> (String, u64, Vec<String>) {
             let spec = HostSpec {
                 name: format!("host{last}"),
                 addresses,
-                nameservers: vec![],
+                cpu: Some(Cpu {
+                    cores: 2,
+                    limit: Some(0.02),
+                    poll: Duration::from_micros(70),
+                }),
                 ..HostSpec::default()
             };
             hosts.push(control.add_host(spec));
+        }
+        let busy = Stressor {
+            workers: 3,
+            load: 0.3,
+        };
+        control.set_stress(hosts[0], vec![busy]);
+        for (host, drift_ppm) in hosts.iter().zip([0.0, 123.4, -70.7]) {
+            let skew = Skew {
+                offset_ns: -3_000_000_001,
+                drift_ppm,
+            };
+            control.set_clock(*host, skew);
         }
         control.start(hosts[0], |host, _| {
             Box::pin(async move {
