@@ -114,8 +114,6 @@ pub(crate) struct Connection {
     flight: Flight,
     congestion: Congestion,
     rtt: Rtt,
-    /// The congestion window, and nothing else, keeps something from being sent.
-    is_held_back: bool,
     /// One lost segment goes out whatever the congestion window says.
     is_repair_due: bool,
     /// When the first segment of this episode of loss was sent again.
@@ -220,7 +218,6 @@ impl Connection {
             flight: Flight::default(),
             congestion: Congestion::new(),
             rtt: Rtt::default(),
-            is_held_back: false,
             is_repair_due: false,
             repairing_since_ns: None,
             tail_probe: None,

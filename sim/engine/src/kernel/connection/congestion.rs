@@ -27,6 +27,12 @@ pub(super) struct Congestion {
     counted: u32,
     /// Window and threshold before the trouble.
     before: (u32, u32),
+    /// Something was kept back by the window alone.
+    is_limit: bool,
+    /// The most segments that were under way lately: until everything below `used_until` is
+    /// acknowledged.
+    used: u32,
+    used_until: u64,
 }
 
 impl Congestion {
@@ -37,6 +43,9 @@ impl Congestion {
             threshold: u32::MAX,
             counted: 0,
             before: (INITIAL, u32::MAX),
+            is_limit: false,
+            used: 0,
+            used_until: 0,
         }
     }
 
@@ -44,9 +53,24 @@ impl Congestion {
         self.window as usize
     }
 
-    /// `segments` more were acknowledged. The window grows only if it was what held the sender back.
-    pub(super) fn on_acknowledged(&mut self, segments: usize, was_full: bool) {
-        if !was_full || matches!(self.phase, Phase::Recovery(_)) {
+    /// How much of the window is used after sending up to `next` (`tcp_cwnd_validate`).
+    pub(super) fn note_use(&mut self, sent: usize, is_limit: bool, acknowledged: u64, next: u64) {
+        let sent = sent as u32;
+        if acknowledged >= self.used_until || is_limit || (!self.is_limit && sent > self.used) {
+            self.is_limit = is_limit;
+            self.used = sent;
+            self.used_until = next;
+        }
+    }
+
+    /// A window that nobody fills does not grow (`tcp_is_cwnd_limited`).
+    fn is_used(&self) -> bool {
+        self.is_limit || (self.window < self.threshold && self.window < 2 * self.used)
+    }
+
+    /// `segments` more were acknowledged.
+    pub(super) fn on_acknowledged(&mut self, segments: usize) {
+        if !self.is_used() || matches!(self.phase, Phase::Recovery(_)) {
             return;
         }
         let mut segments = segments as u32;

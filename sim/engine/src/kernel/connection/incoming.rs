@@ -165,7 +165,7 @@ impl Connection {
         let count = self
             .flight
             .acknowledge(acknowledged, io.now_ns, least_rtt_ns);
-        self.congestion.on_acknowledged(count, self.is_held_back);
+        self.congestion.on_acknowledged(count);
         self.rtt.sample(io.now_ns.saturating_sub(segment.echo_ns));
         self.doublings = 0;
         self.unanswered_since_ns = None;

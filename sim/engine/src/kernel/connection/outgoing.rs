@@ -21,11 +21,11 @@ impl Connection {
             self.forget_path_after_rest(io);
         }
         let (was_empty, next_before) = (self.flight.is_empty(), self.next);
-        self.is_held_back = false;
+        let mut is_limit = false;
         loop {
             let may_send = self.flight.on_the_wire() < self.congestion.window();
             if !may_send && !self.is_repair_due {
-                self.is_held_back = self.flight.has_lost() || self.next < self.written;
+                is_limit = self.flight.has_lost() || self.next < self.written;
                 break;
             }
             if let Some(segment) = self.flight.repair_next(io.now_ns) {
@@ -37,6 +37,8 @@ impl Connection {
             }
         }
         self.is_repair_due = false;
+        self.congestion
+            .note_use(self.flight.len(), is_limit, self.unacknowledged, self.next);
         if self.next > next_before {
             let is_waiting = matches!(self.deadline, Some((_, wait)) if wait != Wait::Tail);
             if was_empty || !is_waiting {
