@@ -450,3 +450,40 @@ fn the_reference_in_the_documentation_is_a_scenario() {
     assert_eq!(scenario.phases[0].steps.len(), 11);
     assert_eq!(scenario.phases[0].expect.len(), 12);
 }
+
+#[test]
+fn a_budget_that_cannot_be_drawn_from_is_a_mistake() {
+    for (budget, wanted) in [
+        (
+            "faults: [kil]",
+            "9: no kind of fault `kil` to draw from / did you mean `kill`?",
+        ),
+        ("faults: []", "9: no kind of fault to draw from"),
+        ("faults: [{kill: 5s}]", "9: `kill` has no parameter"),
+        ("faults: [{loss: 50%..5%}]", "9: `50%..5%` is empty"),
+        ("faults: [{loss: 5}]", "9: `5` is no percentage"),
+        ("last: 0..5s", "9: a fault that lasts no time is none"),
+        ("at_once: 0", "9: `0` is no number of faults at once"),
+        (
+            "alive: {a: some}",
+            "9: `some` is no number of containers / write `alive: {backend*: 1}`",
+        ),
+        ("lasts: 5s", "9: unknown key `lasts` in explore"),
+    ] {
+        let text = phase(&format!("explore: {{{budget}}}"));
+        let found = complaints(&text);
+        assert_eq!(found.len(), 1, "{found:#?}");
+        assert!(found[0].contains(wanted), "{wanted}\nis not {}", found[0]);
+    }
+    for (more, wanted) in [
+        ("seed: many", "6: `many` is no seed"),
+        (
+            "verdict: fail",
+            "6: `fail` is no verdict / did you mean `failed`?",
+        ),
+    ] {
+        let text = with(&format!("{more}\nphases: [{{phase: p, for: 1s}}]\n"));
+        let found = complaints(&text);
+        assert!(found.len() == 1 && found[0].contains(wanted), "{found:#?}");
+    }
+}

@@ -6,6 +6,9 @@ use crate::yaml::{Node, Value, parse};
 /// Lines are not filled beyond this.
 const WIDTH: usize = 100;
 
+/// Longer elements of a list have an empty line between them.
+const LINES_TOGETHER_MAX: usize = 3;
+
 /// A piece of a document.
 pub(super) enum Tree {
     /// A scalar.
@@ -117,21 +120,27 @@ fn block(items: &[Tree], indent: usize, out: &mut String) {
     if !out.ends_with('\n') {
         out.push('\n');
     }
-    for item in items {
-        out.push_str(&" ".repeat(indent));
-        out.push('-');
+    let element = |item: &Tree| {
+        let mut text = " ".repeat(indent) + "-";
         match item {
             // `- kill: a` is shorter than `- {kill: a}`.
             Tree::Map(entries) if entries.len() == 1 => {
-                fields(
-                    [(entries[0].0.as_str(), &entries[0].1)].into_iter(),
-                    indent + 2,
-                    out,
-                );
+                let entry = (entries[0].0.as_str(), &entries[0].1);
+                fields([entry].into_iter(), indent + 2, &mut text);
             }
-            _ => item.write(indent + 2, out),
+            _ => item.write(indent + 2, &mut text),
         }
-    }
+        text
+    };
+    let elements: Vec<String> = items.iter().map(element).collect();
+    // Long ones stand apart.
+    let is_long = |text: &String| text.lines().count() > LINES_TOGETHER_MAX;
+    let between = if elements.iter().any(is_long) {
+        "\n"
+    } else {
+        ""
+    };
+    out.push_str(&elements.join(between));
 }
 
 /// Whether a text survives being broken at its spaces.
