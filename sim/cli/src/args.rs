@@ -104,11 +104,28 @@ pub(crate) struct ShrinkArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
     /// Try at most so many smaller scenarios
-    #[arg(long, value_name = "RUNS", default_value_t = 500)]
+    #[arg(long, value_name = "RUNS", default_value_t = SHRINK_RUNS)]
     pub(crate) budget: u64,
     /// Stop after this time and take the smallest so far
     #[arg(long, value_name = "LIMIT", default_value = "10m", value_parser = duration)]
     pub(crate) time: Duration,
+}
+
+/// The defaults of `squall shrink`.
+const SHRINK_RUNS: u64 = 500;
+const SHRINK_TIME: Duration = Duration::from_secs(600);
+
+impl ShrinkArgs {
+    /// As if asked for with nothing but these.
+    pub(crate) fn new(file: PathBuf, chance: Chance, output: Option<PathBuf>) -> Self {
+        Self {
+            file,
+            chance,
+            output,
+            budget: SHRINK_RUNS,
+            time: SHRINK_TIME,
+        }
+    }
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -48,19 +48,27 @@ pub(crate) fn open(file: &Path, chance: Chance) -> Result<(Plan, u64), Diagnosti
     if !chance.explore {
         return Ok((plan, seed));
     }
-    if plan
-        .scenario
-        .phases
-        .iter()
-        .all(|phase| phase.explore.is_none())
-    {
+    if !has_budget(&plan) {
         let origin = Origin::new(plan.scenario.file.clone(), 0);
         let problem = Diagnostic::at(origin, "nothing to explore: no phase has an `explore`");
         let help = "say in a phase which faults may befall whom: `explore: {faults: [kill], services: [NAME]}`";
         return Err(problem.help(help).into());
     }
-    let drawn = squall_explore::draw(&plan.scenario, &Facts::of(&plan), seed);
-    Ok((of(drawn, file)?, seed))
+    Ok((drawn(&plan, file, seed)?, seed))
+}
+
+/// Whether a seed may draw faults in one of its phases.
+pub(crate) fn has_budget(plan: &Plan) -> bool {
+    let mut phases = plan.scenario.phases.iter();
+    phases.any(|phase| phase.explore.is_some())
+}
+
+/// Plans a scenario with the faults that a seed draws.
+pub(crate) fn drawn(plan: &Plan, file: &Path, seed: u64) -> Result<Plan, Diagnostics> {
+    of(
+        squall_explore::draw(&plan.scenario, &Facts::of(plan), seed),
+        file,
+    )
 }
 
 /// Plans a scenario as if it stood in a file.

@@ -1,5 +1,4 @@
-//! The scenario files of a folder, and the command that plays one of them again: what several
-//! commands need.
+//! The scenario files of a folder, which several commands need.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -25,16 +24,6 @@ pub(crate) fn below(folder: &Path) -> Result<Vec<(PathBuf, String)>, Diagnostic>
     let files = paths.into_iter().filter_map(read);
     let scenarios = files.filter(|(text, _)| file::is_scenario(text));
     Ok(scenarios.map(|(text, path)| (path, text)).collect())
-}
-
-/// The command that plays a scenario again.
-pub(crate) fn replay(file: &str, seed: u64) -> String {
-    let quote = if file.contains(char::is_whitespace) {
-        "'"
-    } else {
-        ""
-    };
-    format!("squall run {quote}{file}{quote} --seed {seed}")
 }
 
 /// All YAML files below a folder, in the order of their names; hidden ones and links to folders

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
+use serde::{Deserialize, Serialize};
+use squall_explore::isolated::{self, Limits};
 use squall_explore::shrink::{Goal, Shrunk, Statistics, shrink as search};
 use squall_explore::{Breach, Facts};
 use squall_host::{Diagnostic, Diagnostics, Origin};
@@ -21,6 +23,7 @@ use crate::{explore, programs};
 const SAY_EVERY: u64 = 25;
 
 /// How a run ended, as far as a search needs to know it.
+#[derive(Serialize, Deserialize)]
 struct Ended {
     verdict: Verdict,
     breaches: Vec<Breach>,
@@ -144,8 +147,49 @@ fn finish(
     Ok(Exit::Failed)
 }
 
-/// Plays a plan once. A broken testbed is a failure like any other: it can be shrunk, too.
+/// Plays a plan once, in a process of its own. A run that hangs or dies is a failure like any other:
+/// it can be shrunk, too.
 fn play(plan: &Plan, seed: u64) -> Ended {
+    let ended = isolated::run(&Limits::default(), || play_here(plan, seed));
+    let (what, said) = match ended {
+        Ok(isolated::Ended::Value(ended)) => return ended,
+        Ok(isolated::Ended::Hung { after, said }) => (format!("no result within {after:?}"), said),
+        Ok(isolated::Ended::TooMuchMemory { said, .. }) => ("too much memory".to_owned(), said),
+        Ok(isolated::Ended::Aborted { signal, said }) => (format!("signal {signal}"), said),
+        Ok(isolated::Ended::Exited { status, said }) => (format!("exit status {status}"), said),
+        Err(error) => {
+            complain(&error);
+            return Ended::nothing();
+        }
+    };
+    if !said.is_empty() {
+        say(said.trim_end());
+    }
+    Ended::broken(what)
+}
+
+impl Ended {
+    fn broken(what: String) -> Self {
+        Self {
+            verdict: Verdict::Failed,
+            breaches: vec![Breach {
+                what: format!("the testbed breaks: {what}"),
+                phase: None,
+            }],
+            trace_hash: String::new(),
+        }
+    }
+
+    fn nothing() -> Self {
+        Self {
+            verdict: Verdict::Unknown,
+            breaches: Vec::new(),
+            trace_hash: String::new(),
+        }
+    }
+}
+
+fn play_here(plan: &Plan, seed: u64) -> Ended {
     let options = RunOptions { seed, trace: None };
     match simulated::run(plan, programs::exec, &options, Arc::new(())) {
         Ok(record) => Ended {
@@ -153,21 +197,10 @@ fn play(plan: &Plan, seed: u64) -> Ended {
             breaches: Breach::all_of(&record.summary),
             trace_hash: record.summary.trace_hash,
         },
-        Err(RunError::Broken { what, .. }) => Ended {
-            verdict: Verdict::Failed,
-            breaches: vec![Breach {
-                what: format!("the testbed breaks: {what}"),
-                phase: None,
-            }],
-            trace_hash: String::new(),
-        },
+        Err(RunError::Broken { what, .. }) => Ended::broken(what),
         Err(error) => {
             complain(&error);
-            Ended {
-                verdict: Verdict::Unknown,
-                breaches: Vec::new(),
-                trace_hash: String::new(),
-            }
+            Ended::nothing()
         }
     }
 }

@@ -21,16 +21,18 @@ use std::io::{self, Write};
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::os::fd::AsFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use squall_explore::isolated::Limits;
-use squall_explore::sweep::{self, Grid, Outcome, Played, Settings, Tally, Update, Verdict};
+use squall_explore::sweep::{
+    self, Grid, Outcome, Played, Settings, Summary, Tally, Update, Verdict,
+};
 use squall_scenario::{Plan, RunOptions, simulated};
 
-use crate::args::Format;
+use crate::args::{Chance, Format, ShrinkArgs};
 use crate::exit::{Exit, complain, complain_all, say, written};
-use crate::{programs, scenarios};
+use crate::{explore, programs, scenarios, shrink};
 use args::SweepArgs;
 use interrupt::Interrupt;
 use progress::Progress;
@@ -42,7 +44,7 @@ const TOLD_MAX: u64 = 20;
 
 /// Does what `squall sweep` is asked for.
 pub(crate) fn sweep(args: &SweepArgs) -> Exit {
-    let scenarios = match open(&args.paths) {
+    let scenarios = match open(args) {
         Ok(scenarios) => scenarios,
         Err(exit) => return exit,
     };
@@ -74,20 +76,32 @@ struct Scenario {
 
 impl Scenario {
     /// Plays it with a seed, in a process that is used for nothing else.
-    fn play(&self, seed: u64) -> Played {
+    fn play(&self, seed: u64, explore: bool) -> Played {
         let options = RunOptions { seed, trace: None };
-        simulated::run(&self.plan, programs::exec, &options, Arc::new(()))
+        let drawn = explore.then(|| explore::drawn(&self.plan, Path::new(&self.file), seed));
+        let plan = match &drawn {
+            None => &self.plan,
+            Some(Ok(plan)) => plan,
+            Some(Err(diagnostics)) => {
+                return Played::Broken {
+                    what: "the faults that were drawn cannot be planned".to_owned(),
+                    text: diagnostics.to_string(),
+                };
+            }
+        };
+        simulated::run(plan, programs::exec, &options, Arc::new(()))
             .map(|record| record.summary)
             .into()
     }
 }
 
 /// Reads all scenarios, and complains of all that is wrong with them.
-fn open(paths: &[PathBuf]) -> Result<Vec<Scenario>, Exit> {
-    let mut files: Vec<PathBuf> = Vec::new();
-    for path in paths {
+fn open(args: &SweepArgs) -> Result<Vec<Scenario>, Exit> {
+    // Files, and whether they were named: what is found in a folder may be left out.
+    let mut files: Vec<(PathBuf, bool)> = Vec::new();
+    for path in &args.paths {
         if !path.is_dir() {
-            files.push(path.clone());
+            files.push((path.clone(), true));
             continue;
         }
         match scenarios::below(path) {
@@ -98,7 +112,7 @@ fn open(paths: &[PathBuf]) -> Result<Vec<Scenario>, Exit> {
                 ));
                 return Err(Exit::BadInput);
             }
-            Ok(found) => files.extend(found.into_iter().map(|(path, _)| path)),
+            Ok(found) => files.extend(found.into_iter().map(|(path, _)| (path, false))),
             Err(error) => {
                 complain(&error);
                 return Err(Exit::BadInput);
@@ -108,13 +122,21 @@ fn open(paths: &[PathBuf]) -> Result<Vec<Scenario>, Exit> {
     let mut scenarios: Vec<Scenario> = Vec::new();
     let mut is_good = true;
     let mut warned = Vec::new();
-    for path in files {
+    for (path, is_named) in files {
         let file = path.display().to_string();
         if scenarios.iter().any(|scenario| scenario.file == file) {
             continue;
         }
         match programs::with(|programs| Plan::open(&path, programs)) {
             Ok(plan) => {
+                if let Some(why) = why_not(args, &plan, is_named) {
+                    say(format_args!(
+                        "{}: {file}: {why}",
+                        if is_named { "error" } else { "left out" }
+                    ));
+                    is_good &= !is_named;
+                    continue;
+                }
                 for warning in &plan.cluster.warnings {
                     // Scenarios share their Compose file.
                     if !warned.contains(warning) {
@@ -130,11 +152,25 @@ fn open(paths: &[PathBuf]) -> Result<Vec<Scenario>, Exit> {
             }
         }
     }
+    if is_good && scenarios.is_empty() {
+        say("error: no scenario is left to sweep");
+        is_good = false;
+    }
     if is_good {
         Ok(scenarios)
     } else {
         Err(Exit::BadInput)
     }
+}
+
+/// Why a scenario is not for this sweep.
+fn why_not(args: &SweepArgs, plan: &Plan, is_named: bool) -> Option<&'static str> {
+    if args.explore && !explore::has_budget(plan) {
+        return Some("no phase has an `explore`, so there is nothing to draw");
+    }
+    let keeps_failure = plan.scenario.verdict != squall_record::Verdict::Passed;
+    (keeps_failure && !is_named)
+        .then_some("it keeps a failure of one seed; `squall run` replays it")
 }
 
 fn play_all(
@@ -171,11 +207,12 @@ fn play_all(
         range,
         &settings,
         Some(interrupt.as_fd()),
-        |item| scenarios[item.scenario].play(item.seed),
+        |item| scenarios[item.scenario].play(item.seed, args.explore),
         |update| match update {
             Update::Outcome(item, ended, wall) => {
                 let Scenario { file, plan } = &scenarios[item.scenario];
-                let outcome = Outcome::of(&plan.scenario.name, file, item.seed, ended, wall);
+                let mut outcome = Outcome::of(&plan.scenario.name, file, item.seed, ended, wall);
+                outcome.explored = args.explore;
                 teller.tell(&outcome)
             }
             Update::Tick => {
@@ -185,6 +222,23 @@ fn play_all(
         },
     )?;
     teller.end(planned, ended)
+}
+
+/// Reduces the first run that showed each failure, beside its file.
+fn shrink_all(summary: &Summary) {
+    for failure in &summary.failures {
+        let file = PathBuf::from(&failure.file);
+        let seed = failure.first_seed;
+        let name = format!("{}-seed-{seed}-shrunk.yaml", failure.scenario);
+        let chance = Chance {
+            seed: Some(seed),
+            explore: failure.explored,
+        };
+        let output = Some(file.with_file_name(name));
+        let args = ShrinkArgs::new(file, chance, output);
+        say(format_args!("shrinking: {}", failure.name));
+        shrink::shrink(&args); // it says what came of it
+    }
 }
 
 /// Passes results on as they come.
@@ -262,6 +316,9 @@ impl Teller<'_> {
                 &summary,
                 Some(wall),
             ));
+        }
+        if self.args.shrink {
+            shrink_all(&summary);
         }
         Ok(print::exit(&summary))
     }

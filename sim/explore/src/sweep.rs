@@ -26,7 +26,7 @@ use crate::isolated::{Ended, Error, Limits, Pool, Waited};
 
 pub use grid::{BadGrid, Grid, Item, Seeds, Shard};
 pub use outcome::{Finding, Kind, Outcome, Played, Verdict};
-pub use tally::{Counts, Ending, Failure, Summary, Tally};
+pub use tally::{Counts, Ending, Failure, Run, Summary, Tally};
 
 /// How often a sweep tells that it is still there.
 const TICK: Duration = Duration::from_millis(500);

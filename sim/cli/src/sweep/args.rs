@@ -13,6 +13,7 @@ const EXAMPLES: &str = "\
 Examples:
   squall sweep scenarios/postgres-compose/kill-follower.yaml --seeds 0..200
   squall sweep scenarios --seeds 0..1000 --time 10m --output sweep.jsonl
+  squall sweep scenarios --explore --shrink                  faults from the seed; what fails, small
   squall sweep scenarios --until-failure                     the first seed that fails
   squall sweep scenarios --seeds 0..9000 --shard 2/9         the third of nine machines
   squall sweep scenarios --seeds 0..9000 --shard auto/9      index from JOB_COMPLETION_INDEX
@@ -44,6 +45,12 @@ pub(crate) struct SweepArgs {
         allow_hyphen_values = true
     )]
     pub(crate) seeds: Seeds,
+    /// Let each seed draw faults, within the budgets that scenarios have under `explore`
+    #[arg(long)]
+    pub(crate) explore: bool,
+    /// Afterwards, shrink the first run that showed each failure, and write it beside its file
+    #[arg(long)]
+    pub(crate) shrink: bool,
     /// Runs at the same time [default: the number of cores]
     #[arg(long, value_name = "N")]
     pub(crate) jobs: Option<NonZeroUsize>,

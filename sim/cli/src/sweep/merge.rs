@@ -13,6 +13,7 @@ use super::args::MergeArgs;
 use super::print;
 use crate::args::Format;
 use crate::exit::{Exit, complain, say, written};
+use crate::explore;
 
 /// Does what `squall merge` is asked for.
 pub(crate) fn merge(args: &MergeArgs) -> Exit {
@@ -58,10 +59,11 @@ pub(crate) fn merge(args: &MergeArgs) -> Exit {
     }
     let exit = print::exit(&summary);
     let mut is_repeatable = true;
-    for (file, seed, a, b) in tally.not_repeated() {
+    for ((file, explored, seed), a, b) in tally.not_repeated() {
         is_repeatable = false;
+        let replay = explore::command("run", Path::new(file), *seed, *explored);
         say(format_args!(
-            "error: {file} with seed {seed} has two traces, {a} and {b}\n    help: were all machines given the same build and files? then try `squall run {file} --seed {seed} --twice`"
+            "error: {file} with seed {seed} has two traces, {a} and {b}\n    help: were all machines given the same build and files? then try `{replay} --twice`"
         ));
     }
     if is_repeatable || exit == Exit::Failed {

@@ -1,15 +1,16 @@
 //! A sweep's results: lines of JSON for programs, a table and the distinct failures for people.
 
 use std::io::{self, Write};
+use std::path::Path;
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use serde_json::json;
-use squall_explore::sweep::{Counts, Ending, Kind, Outcome, Summary, Verdict};
+use squall_explore::sweep::{Counts, Ending, Failure, Kind, Outcome, Summary, Verdict};
 
 use super::progress::per_minute;
 use crate::exit::Exit;
-use crate::scenarios::replay;
+use crate::explore::command;
 
 const GOOD: Style = AnsiColor::Green.on_default();
 const BAD: Style = AnsiColor::Red.on_default().bold();
@@ -53,10 +54,20 @@ pub(super) fn summary_line(summary: &Summary) -> String {
     let mut value = json!({ "summary": summary });
     if let Some(failures) = value["summary"]["failures"].as_array_mut() {
         for (value, failure) in failures.iter_mut().zip(&summary.failures) {
-            value["replay"] = replay(&failure.file, failure.first_seed).into();
+            value["replay"] = replay("run", failure).into();
         }
     }
     format!("{value}\n")
+}
+
+/// The command that does something with the first run that showed a failure.
+fn replay(what: &str, failure: &Failure) -> String {
+    command(
+        what,
+        Path::new(&failure.file),
+        failure.first_seed,
+        failure.explored,
+    )
 }
 
 /// A run that did not pass, in a line or two, as it comes.
@@ -123,8 +134,9 @@ pub(super) fn summary(
         }
         writeln!(
             out,
-            "    replay: {}",
-            replay(&failure.file, failure.first_seed)
+            "    replay: {}\n    shrink: {}",
+            replay("run", failure),
+            replay("shrink", failure)
         )?;
     }
     last_line(out, summary, wall)?;
@@ -226,6 +238,7 @@ mod tests {
                     scenario: "s".to_owned(),
                     file: "s.yaml".to_owned(),
                     seed,
+                    explored: false,
                     verdict: *verdict,
                     virtual_ms: None,
                     wall_ms: 0,

@@ -137,6 +137,9 @@ pub struct Outcome {
     pub file: String,
     /// The seed.
     pub seed: u64,
+    /// Whether the seed drew the faults.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub explored: bool,
     /// What it shows.
     pub verdict: Verdict,
     /// How long the run took for those in it, if it came to its end.
@@ -181,6 +184,7 @@ impl Outcome {
             scenario: scenario.to_owned(),
             file: file.to_owned(),
             seed,
+            explored: false,
             verdict,
             virtual_ms: summary.map(|summary| summary.virtual_ms),
             wall_ms: u64::try_from(wall.as_millis()).unwrap_or(u64::MAX),

@@ -85,6 +85,9 @@ pub struct Failure {
     pub runs: u64,
     /// The lowest seed that does.
     pub first_seed: u64,
+    /// Whether the seed drew the faults.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub explored: bool,
     /// What was seen with that seed.
     pub text: String,
 }
@@ -111,7 +114,10 @@ pub struct Summary {
 
 /// What identifies a distinct failure. The kind of verdict first, so that failures of the testbed
 /// come last.
-type Key = (Verdict, String, Kind, String);
+type Key = (Verdict, String, bool, Kind, String);
+
+/// What identifies a run: its file, whether the seed drew the faults, the seed.
+pub type Run = (String, bool, u64);
 
 /// Counts runs as they come.
 #[derive(Clone, Debug, Default)]
@@ -120,8 +126,8 @@ pub struct Tally {
     scenarios: BTreeMap<String, Counts>,
     failures: BTreeMap<Key, Failure>,
     seen: BTreeSet<String>,
-    hashes: BTreeMap<(String, u64), String>,
-    not_repeated: BTreeMap<(String, u64), (String, String)>,
+    hashes: BTreeMap<Run, String>,
+    not_repeated: BTreeMap<Run, (String, String)>,
 }
 
 impl Tally {
@@ -147,6 +153,7 @@ impl Tally {
             let key = (
                 outcome.verdict,
                 outcome.file.clone(),
+                outcome.explored,
                 finding.kind,
                 finding.name.clone(),
             );
@@ -158,6 +165,7 @@ impl Tally {
                 name: finding.name.clone(),
                 runs: 0,
                 first_seed: outcome.seed,
+                explored: outcome.explored,
                 text: finding.text.clone(),
             });
             failure.runs += 1;
@@ -181,7 +189,7 @@ impl Tally {
         }
         self.add(outcome);
         if let Some(hash) = &outcome.trace_hash {
-            let run = (outcome.file.clone(), outcome.seed);
+            let run = (outcome.file.clone(), outcome.explored, outcome.seed);
             let first = self
                 .hashes
                 .entry(run.clone())
@@ -197,12 +205,11 @@ impl Tally {
         &self.counts
     }
 
-    /// Runs that were merged from two places and had two traces: file, seed and the hashes. Not the
-    /// same build, not the same files, or a leak in the simulation.
-    pub fn not_repeated(&self) -> impl Iterator<Item = (&str, u64, &str, &str)> {
-        self.not_repeated
-            .iter()
-            .map(|((file, seed), (a, b))| (file.as_str(), *seed, a.as_str(), b.as_str()))
+    /// Runs that were merged from two places and had two traces, with the hashes. Not the same build,
+    /// not the same files, or a leak in the simulation.
+    pub fn not_repeated(&self) -> impl Iterator<Item = (&Run, &str, &str)> {
+        let runs = self.not_repeated.iter();
+        runs.map(|(run, (a, b))| (run, a.as_str(), b.as_str()))
     }
 
     /// What it comes to.

@@ -111,7 +111,6 @@ impl SimulatedWorld {
             nameservers: vec![NAMESERVER],
             cpu,
             disk: Some(DISK),
-            ..HostSpec::default()
         };
         let host = self.control.add_host(spec);
         self.control.route(host, NAMESERVER, Some(self.nameserver));
