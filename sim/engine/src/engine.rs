@@ -312,7 +312,8 @@ impl Engine {
             self.timers.append(&mut kernel.io.timers);
             host.wakers.append(&mut kernel.io.wakers);
         }
-        if host.is_shared {
+        let is_shared = host.is_shared;
+        if is_shared {
             // Whose they are is known to them alone: each wakes its own host.
             host.wakers.drain(..).for_each(Waker::wake);
         }
@@ -329,7 +330,9 @@ impl Engine {
             self.send(id, packet);
         }
         self.packets = packets;
-        self.wake_woken();
+        if is_shared {
+            self.wake_woken();
+        }
     }
 
     /// The host whose network a host has: its own, but for those that have joined another.
