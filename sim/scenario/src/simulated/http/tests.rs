@@ -322,12 +322,16 @@ fn a_dead_service_resets_at_once_and_a_new_one_has_the_rules_again() {
         stage.set(vec![rule(Side::Response, delay(Duration::from_secs(1)))]);
         let mut open = stage.open().await;
         assert_eq!(open.get("/").await.unwrap().took.as_secs(), 1);
+        let mut idle = stage.open().await;
+        idle.get("/").await.unwrap();
         let waiting = tokio::spawn(async move {
             let start = Instant::now();
             (open.get("/").await, start.elapsed())
         });
         sleep(Duration::from_millis(500)).await;
         stage.world.signal(stage.service, Signal::Kill);
+        sleep(Duration::from_millis(2)).await;
+        assert!(idle.0.is_closed(), "at once");
         // The service has answered already; the answer is on its way through the delay.
         assert_eq!(waiting.await.unwrap().0.unwrap().status, 200);
 
