@@ -369,7 +369,8 @@ impl Engine {
         let timer_ns = timer_ns.filter(|at_ns| host.timer_at_ns.is_none_or(|then| then > *at_ns));
         drop(kernel);
         host.timer_at_ns = timer_ns.or(host.timer_at_ns);
-        if host.is_shared {
+        let is_shared = host.is_shared;
+        if is_shared {
             // Whose they are is known to them alone: each wakes its own host.
             host.wakers.drain(..).for_each(Waker::wake);
         }
@@ -389,7 +390,9 @@ impl Engine {
         if is_too_big {
             self.settle(id); // the kernel knows now how much passes
         }
-        self.wake_woken();
+        if is_shared {
+            self.wake_woken();
+        }
     }
 
     /// The host whose network a host has: its own, but for those that have joined another.

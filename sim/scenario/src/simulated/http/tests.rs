@@ -21,6 +21,7 @@ use squall_engine::{Config, Control, HostId, run};
 use squall_fault::dns;
 use squall_fault::http::{Effect, Matches, Parts, Rule, Side};
 use squall_host::{Facts, Host, Launch, Loaded};
+use tokio::io::AsyncReadExt;
 use tokio::time::{Instant, sleep};
 
 use crate::journal::Journal;
@@ -119,6 +120,21 @@ impl Stage {
     async fn open(&self) -> Connection {
         let opened = self.client(|host| Box::pin(async move { open(&host).await.unwrap() }));
         Connection(opened.await)
+    }
+
+    /// The error of a connection over which nothing is sent: where it is made, and what it is.
+    async fn fails(&self) -> (&'static str, Option<i32>) {
+        let task = |host: Host| -> BoxFuture<'static, _> {
+            Box::pin(async move {
+                let mut stream = match host.net.connect(SERVICE).await {
+                    Ok(stream) => stream,
+                    Err(error) => return ("connect", error.raw_os_error()),
+                };
+                let read = stream.read_u8().await;
+                ("read", read.err().and_then(|error| error.raw_os_error()))
+            })
+        };
+        self.client(task).await
     }
 
     /// One request over a connection of its own.
@@ -312,12 +328,16 @@ fn a_dead_service_resets_at_once_and_a_new_one_has_the_rules_again() {
         stage.set(vec![rule(Side::Response, delay(Duration::from_secs(1)))]);
         let mut open = stage.open().await;
         assert_eq!(open.get("/").await.unwrap().took.as_secs(), 1);
+        let mut idle = stage.open().await;
+        idle.get("/").await.unwrap();
         let waiting = tokio::spawn(async move {
             let start = Instant::now();
             (open.get("/").await, start.elapsed())
         });
         sleep(Duration::from_millis(500)).await;
         stage.world.signal(stage.service, Signal::Kill);
+        sleep(Duration::from_millis(2)).await;
+        assert!(idle.0.is_closed(), "at once");
         // The service has answered already; the answer is on its way through the delay.
         assert_eq!(waiting.await.unwrap().0.unwrap().status, 200);
 
@@ -328,6 +348,11 @@ fn a_dead_service_resets_at_once_and_a_new_one_has_the_rules_again() {
             "{error}"
         );
         assert!(start.elapsed() < Duration::from_millis(5));
+        assert_eq!(stage.fails().await, ("read", Some(104)), "reset");
+        let rules = vec![rule(Side::Response, delay(Duration::from_secs(1)))];
+        stage.set(vec![]);
+        assert_eq!(stage.fails().await, ("connect", Some(111)), "refused");
+        stage.set(rules);
 
         start_service(&stage.world, stage.service);
         sleep(Duration::from_millis(1)).await;
