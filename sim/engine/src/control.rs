@@ -213,7 +213,8 @@ impl Control {
         self.push(Command::Redirect(host, port, to));
     }
 
-    /// Sets all that works beside a host's process.
+    /// Sets all that works beside a host's process, from its next poll on. On a host without a
+    /// processor there is nothing to share, and nothing happens.
     pub fn set_stress(&self, host: HostId, stressors: Vec<Stressor>) {
         self.push(Command::SetStress(host, stressors));
     }
@@ -224,7 +225,8 @@ impl Control {
         self.push(Command::SetDisk(host, rules));
     }
 
-    /// Sets how a host's clock is wrong from now on.
+    /// Sets how a host's clock is wrong from now on: its wall clock jumps, its monotonic clock and its
+    /// timers go on at another rate.
     pub fn set_clock(&self, host: HostId, skew: Skew) {
         self.push(Command::SetClock(host, skew));
     }

@@ -140,8 +140,7 @@ fn monotonic_time_goes_on_whatever_is_set() {
             control.set_clock(host, skew(-5, drift_ppm));
         }
         sleep(Duration::from_secs(1)).await;
-        let ticks = ticks.lock().unwrap().clone();
-        ticks
+        ticks.lock().unwrap().clone()
     });
     let ticks = ticks.unwrap().value;
     for pair in ticks.windows(2) {
@@ -195,8 +194,7 @@ fn destructors_see_their_own_host_clock() {
         sleep(Duration::from_secs(1)).await;
         control.kill(host);
         beside.await;
-        let seen = seen.lock().unwrap().clone();
-        seen
+        seen.lock().unwrap().clone()
     });
     assert_eq!(ahead.unwrap().value, [60 * i128::from(S)]);
 }
