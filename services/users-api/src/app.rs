@@ -51,8 +51,8 @@ async fn data(State(app): State<Arc<App>>) -> Response {
 /// How many users there are.
 async fn count_users(State(app): State<Arc<App>>) -> Response {
     match app.ask(&["SELECT count(*) FROM users"]).await {
-        Ok(row) => {
-            Json(json!({ "users": number(&row[0]), "pod": app.config.backend_id })).into_response()
+        Ok([count]) => {
+            Json(json!({ "users": number(&count), "pod": app.config.backend_id })).into_response()
         }
         Err(answer) => answer,
     }
