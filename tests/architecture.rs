@@ -236,6 +236,26 @@ fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
+/// Defects are planted for `tests/planted.rs`; whoever else turned them on would ship them.
+#[test]
+fn nothing_but_a_feature_of_the_tests_turns_planted_defects_on() {
+    let metadata = metadata(&[]);
+    let nodes = metadata["resolve"]["nodes"].as_array().unwrap();
+    let is_host = |node: &&Value| node["id"].as_str().unwrap().contains("services/host");
+    let host = nodes.iter().find(is_host).unwrap();
+    let features = host["features"].as_array().unwrap();
+    assert!(!features.contains(&"planted".into()), "{features:?}");
+    for package in metadata["packages"].as_array().unwrap() {
+        let name = package["name"].as_str().unwrap();
+        let features = package["features"].as_object().unwrap();
+        let asks = |needs: &Value| needs.to_string().contains("squall-host/planted");
+        assert!(
+            name == "squall-tests" || !features.values().any(asks),
+            "{name} has a feature that turns them on"
+        );
+    }
+}
+
 #[test]
 fn every_module_says_what_it_is_for() {
     for path in sources() {

@@ -5,6 +5,7 @@
 //! | `architecture` | who may import whom, under which licences, and that every module says what it is for |
 //! | `determinism` | one seed, one trace: at two positions in a process, and in two processes |
 //! | `testbed` | a run whose testbed breaks has no verdict |
+//! | `planted` | defects that are planted on purpose are found |
 //! | `labs` | every scenario in `scenarios/` ends as its file says |
 //!
 //! Deliberately absent: tests of one crate; they are beside it.
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use squall_host::{Diagnostics, Host};
 use squall_record::RunRecord;
+use squall_scenario::file::Scenario;
 use squall_scenario::{Plan, Programs, RunError, RunOptions, simulated};
 
 /// The root of the workspace.
@@ -51,6 +53,12 @@ pub fn scenarios() -> Vec<PathBuf> {
 
 /// Reads a scenario with all programs that there are.
 pub fn plan(path: &Path) -> Result<Plan, Diagnostics> {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    plan_of(Scenario::open(path)?, folder)
+}
+
+/// Makes a plan of a scenario whose files are in `folder`.
+pub fn plan_of(scenario: Scenario, folder: &Path) -> Result<Plan, Diagnostics> {
     let programs = squall_node::programs();
     let names: Vec<&str> = programs.keys().copied().collect();
     let programs = Programs {
@@ -58,7 +66,7 @@ pub fn plan(path: &Path) -> Result<Plan, Diagnostics> {
         load: &|name| programs.get(name).map(|program| program.load.into()),
         knows: &|command| squall_node::knows(command),
     };
-    Plan::open(path, &programs)
+    Plan::of(scenario, folder, &programs)
 }
 
 /// Runs a command beside a process, as `squall` does.

@@ -69,6 +69,10 @@ impl User {
                     let mut at = stretch.from;
                     while at < stretch.to {
                         sleep_until(began + at).await;
+                        // A timer comes up to a millisecond late, which may be after the end.
+                        if began.elapsed() >= stretch.to {
+                            break;
+                        }
                         self.send(&mut sent);
                         at += period;
                     }
