@@ -12,6 +12,7 @@
 //! | [`clock`] | how a machine's clock is wrong |
 //! | [`http`] | requests and responses that are held up, altered or broken |
 //! | [`dns`] | names that do not resolve, or resolve to nonsense |
+//! | [`wrong`] | one thing that is wrong, and how several at once compose |
 //!
 //! Deliberately absent: selectors, timing, parsing, any behaviour.
 
@@ -21,5 +22,7 @@ pub mod disk;
 pub mod dns;
 pub mod http;
 pub mod link;
+pub mod wrong;
 
 pub use link::Link;
+pub use wrong::{Delay, Kind, LinkFault, MachineFault};

@@ -89,16 +89,8 @@ pub use phase::Phase;
 pub use step::{Act, Healed, Links, Process, Step};
 
 use crate::units;
+pub use crate::yaml::Located;
 use crate::yaml::{self, Expect, Fields, Node, Problems, Value};
-
-/// A value and the line where the file has it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Located<T> {
-    /// From 1.
-    pub line: u32,
-    /// What stands there.
-    pub value: T,
-}
 
 /// A scenario file.
 #[derive(Clone, Debug, PartialEq)]

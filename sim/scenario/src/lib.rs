@@ -30,7 +30,8 @@ pub mod simulated;
 pub mod timeline;
 pub mod units;
 pub mod world;
-mod yaml;
+
+use squall_chaos::yaml;
 
 pub use director::{Director, Progress};
 pub use file::Scenario;

@@ -6,23 +6,7 @@
 use std::fmt;
 use std::time::Duration;
 
-/// A complaint about a quantity: what is wrong, and what to write.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BadQuantity {
-    /// What is wrong.
-    pub message: String,
-    /// What to write.
-    pub help: String,
-}
-
-impl BadQuantity {
-    fn new(message: impl Into<String>, help: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            help: help.into(),
-        }
-    }
-}
+pub use squall_chaos::yaml::BadQuantity;
 
 /// The units of time, the long ones first so that `ms` is not taken for `m`.
 const UNITS_NS: [(&str, f64); 8] = [
