@@ -92,6 +92,10 @@ fn the_simulator_imports_what_its_layer_may() {
         ("squall-fault", &[] as &[&str]),
         ("squall-engine", &["squall-fault", "squall-host"]),
         ("squall-cluster", &["squall-host"]),
+        (
+            "squall-chaos",
+            &["squall-host", "squall-fault", "squall-cluster"],
+        ),
         ("squall-record", &[]),
         ("squall-check", &["squall-record"]),
         ("squall-report", &["squall-record"]),

@@ -6,7 +6,8 @@
 //!
 //! | part of the file | module |
 //! |---|---|
-//! | `scenario`, `about`, `system`, `network`, `invariants` | here |
+//! | `scenario`, `about`, `system`, `invariants` | here |
+//! | `network`, `links` | [`link`] |
 //! | `clients` | [`client`] |
 //! | `phases` | [`phase`] |
 //! | `load` of a phase or a step | [`load`] |
@@ -70,6 +71,7 @@
 
 pub mod client;
 pub mod expect;
+pub mod link;
 pub mod load;
 pub mod phase;
 pub mod step;
@@ -80,13 +82,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use squall_check::Invariant;
+use squall_fault::Link;
 use squall_host::{Diagnostic, Diagnostics, Origin};
 
 pub use client::{Client, Extract, Pace, Url};
 pub use expect::{Expectation, Quantity, Served};
+pub use link::Normal;
 pub use load::Load;
 pub use phase::Phase;
-pub use step::{Act, Healed, Links, Process, Step};
+pub use step::{Act, Applied, Healed, Links, Process, Source, Step};
 
 use crate::units;
 pub use crate::yaml::Located;
@@ -103,8 +107,10 @@ pub struct Scenario {
     pub about: Option<String>,
     /// What is put under test.
     pub system: System,
-    /// The network as it is when nothing is wrong with it.
-    pub network: Network,
+    /// Any link when nothing is wrong with it.
+    pub network: Link,
+    /// Links that are normally different; of several entries for one link the last counts.
+    pub links: Vec<Normal>,
     /// Who sends requests.
     pub clients: Vec<Client>,
     /// In order.
@@ -127,18 +133,6 @@ pub struct System {
     /// How long the system may take until all of it has started.
     pub up_within: Duration,
 }
-
-/// The network as it is when nothing is wrong with it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Network {
-    /// From any machine to any other.
-    pub latency: Duration,
-    /// A packet takes up to this much longer.
-    pub jitter: Duration,
-}
-
-/// A switch and a few metres of cable, or a bridge on one machine.
-const LATENCY: Duration = Duration::from_micros(200);
 
 /// How long `up` may take unless said otherwise.
 const UP_WITHIN: Duration = Duration::from_secs(120);
@@ -233,7 +227,8 @@ fn read_root(file: Arc<str>, root: &Node, problems: &mut Problems) -> Option<Sce
             problems,
         )
         .and_then(|node| read_system(node, problems));
-    let network = read_network(fields.take("network"), problems);
+    let network = link::read_network(fields.take("network"), problems);
+    let links = link::read_links(fields.take("links"), network, problems);
     let clients = client::read_all(fields.take("clients"), problems);
     let phases = fields
         .require(
@@ -250,6 +245,7 @@ fn read_root(file: Arc<str>, root: &Node, problems: &mut Problems) -> Option<Sce
         about: about.map(|about| about.trim().to_owned()),
         system: system?,
         network,
+        links,
         clients,
         phases: phases?,
         invariants,
@@ -317,19 +313,6 @@ fn entries<'a>(
         .iter()
         .map(|(key, node)| (key.text.clone(), node))
         .collect()
-}
-
-fn read_network(node: Option<&Node>, problems: &mut Problems) -> Network {
-    let mut network = Network {
-        latency: LATENCY,
-        jitter: Duration::ZERO,
-    };
-    if let Some(mut fields) = node.and_then(|node| node.fields("network", problems)) {
-        network.latency = duration_or(&mut fields, "latency", LATENCY, problems);
-        network.jitter = duration_or(&mut fields, "jitter", Duration::ZERO, problems);
-        fields.finish(problems);
-    }
-    network
 }
 
 /// The duration under a key, or what stands in for it.

@@ -4,18 +4,20 @@
 //! All mistakes in all files are reported at once. Deliberately absent: reading a file a second
 //! time. What a run needs is in the [`Plan`].
 
+mod chaos;
 mod names;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use squall_cluster::compose;
 use squall_cluster::plan::{Plan as Cluster, Surroundings};
 use squall_host::launch::Load;
 use squall_host::{Diagnostic, Diagnostics, Origin};
 
-use crate::file::Scenario;
+use crate::file::{Act, Scenario};
 use crate::timeline::Timeline;
 use crate::yaml::Problems;
 
@@ -39,6 +41,8 @@ pub struct Plan {
     pub cluster: Cluster,
     /// When everything happens.
     pub timeline: Arc<Timeline>,
+    /// What in fault documents is probably not meant.
+    pub warnings: Vec<Diagnostic>,
 }
 
 /// The most requests that a run may send; their record is kept in memory, at about 100 bytes each.
@@ -53,11 +57,12 @@ impl Plan {
 
     /// Checks a scenario; the files that it names are looked for from `folder`.
     pub fn of(
-        scenario: Scenario,
+        mut scenario: Scenario,
         folder: &Path,
         programs: &Programs<'_>,
     ) -> Result<Self, Diagnostics> {
         let mut problems = Problems::new(scenario.file.clone());
+        let warnings = documents(&mut scenario, folder, &mut problems);
         let timeline = Timeline::of(&scenario);
         check_size(&scenario, &timeline, &mut problems);
         let cluster = cluster(&scenario, folder, programs, &mut problems);
@@ -69,8 +74,45 @@ impl Plan {
             timeline: Arc::new(timeline),
             scenario: Arc::new(scenario),
             cluster,
+            warnings,
         })
     }
+}
+
+/// Reads the documents of all steps, and sees that none comes to more than a run can hold. What in
+/// them is probably not meant.
+fn documents(
+    scenario: &mut Scenario,
+    folder: &Path,
+    problems: &mut Problems,
+) -> Vec<Diagnostic> {
+    let end = scenario.phases.iter().map(|phase| phase.lasts).sum();
+    let mut warnings = Vec::new();
+    let mut start = Duration::ZERO;
+    for phase in &mut scenario.phases {
+        for step in &mut phase.steps {
+            let Act::Chaos(applied) = &mut step.act else {
+                continue;
+            };
+            applied.load(folder, problems);
+            let at = start + step.at;
+            let deleted = step.lasts.map(|lasts| at + lasts);
+            for document in applied.documents.iter().flatten() {
+                warnings.extend(document.warnings.iter().cloned());
+                if let Err(many) = squall_chaos::expand(document, at, deleted, end) {
+                    let message = format!(
+                        "`{}` comes to more than {} faults in this story",
+                        many.name, many.max
+                    );
+                    let help = "make its schedule rarer, or the phases shorter";
+                    let origin = Origin::new(document.file.clone(), document.line);
+                    problems.push(Diagnostic::at(origin, message).help(help));
+                }
+            }
+        }
+        start += phase.lasts;
+    }
+    warnings
 }
 
 fn check_size(scenario: &Scenario, timeline: &Timeline, problems: &mut Problems) {

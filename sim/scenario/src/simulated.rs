@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use squall_cluster::supervise::{Compose, Settings};
-use squall_engine::{Config, Link};
+use squall_engine::Config;
 use squall_record::RunRecord;
 
 use crate::director::{Director, Measured, Progress};
@@ -38,16 +38,11 @@ pub fn run(
     progress: Arc<dyn Progress>,
 ) -> Result<RunRecord, RunError> {
     let journal = Arc::new(Journal::new());
-    let network = plan.scenario.network;
     let phases: Duration = plan.scenario.phases.iter().map(|phase| phase.lasts).sum();
     let written = journal.clone();
     let config = Config {
         seed: options.seed,
-        link: Link {
-            latency: network.latency,
-            jitter: network.jitter,
-            ..Link::default()
-        },
+        link: plan.scenario.network,
         virtual_limit: phases + VIRTUAL_SLACK,
         trace: options.trace.as_deref().map(open_trace).transpose()?,
         reader: Box::new(move |host, line| {
@@ -57,6 +52,7 @@ pub fn run(
     };
     let wall = Instant::now();
     let (scenario, cluster, told) = (plan.scenario.clone(), plan.cluster.clone(), journal.clone());
+    let seed = options.seed;
     let outcome = squall_engine::run(config, async move |control| {
         let world = Arc::new(SimulatedWorld::new(control, exec, told.clone()));
         let settings = Settings {
@@ -71,6 +67,7 @@ pub fn run(
             system,
             journal: told,
             progress,
+            seed,
         }
         .direct()
         .await
