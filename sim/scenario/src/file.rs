@@ -25,7 +25,9 @@
 //!   profiles: [extra]
 //!   programs: {IMAGE or SERVICE: PROGRAM}
 //!   up_within: 120s
-//! network: {latency: 200us, jitter: 0}  # when nothing is wrong
+//! network: {latency: 200us, jitter: 0}  # when nothing is wrong; also rate, loss, mtu and the like
+//! links:                                # normal, but different
+//!   - {between: A, and: B, latency: 20ms, rate: 100mbit}
 //! clients:
 //!   - name: load
 //!     get: http://localhost:8080/data   # or post, put, delete, patch, head
@@ -48,7 +50,15 @@
 //!       - partition: {between: A, and: [B, C]}  # or {from: A}, {towards: A}, {of: A}
 //!       - loss: {percent: 25%, towards: A}
 //!       - latency: {delay: 50ms, jitter: 5ms, of: A}
-//!       - heal: all                             # partitions, loss, latency
+//!       - {duplicate: {percent: 1%, of: A}}     # corrupt, reorder
+//!       - {rate: {rate: 10mbit, of: A}}         # also with burst, queue
+//!       - {stress: {cpu: 2, load: 90%, of: A}}
+//!       - {disk: {slow: 20ms, of: A}}           # or errors: EIO, full: true, with percent, path
+//!       - {clock: {offset: -5m, drift: 100ppm, of: A}}
+//!       - {http: {port: 80, delay: 1s, percent: 10%, of: A}}   # abort, answer, replace, patch
+//!       - {dns: {answer: error, names: ['A*'], of: B}}
+//!       - {chaos: FILE.yaml, for: 2s}           # Chaos Mesh, Istio; or the document itself
+//!       - heal: all                             # all that is wrong, or one of its kinds
 //!       - reset: {between: A, and: B}
 //!       - power_off: SERVICE                    # power_on
 //!       - load: 100/s                           # stop_load, resume_load

@@ -54,6 +54,7 @@ async fn direct(fake: &Arc<Fake>, text: &str) -> (RunRecord, Vec<String>) {
         system: Arc::new(handle),
         journal: journal.clone(),
         progress: heard.clone(),
+        seed: fake.seed,
     };
     // As the engine does: the story is a task of its own.
     let told = tokio::spawn(director.direct()).await.unwrap();

@@ -4,6 +4,8 @@
 use std::time::Duration;
 
 use squall_check::Invariant;
+use squall_fault::LinkFault;
+use squall_fault::link::Loss;
 use squall_scenario::file::{Act, Extract, Load, Pace, Process, Quantity, Scenario, is_scenario};
 
 const GOOD: &str = r#"# A comment first.
@@ -116,17 +118,17 @@ fn a_scenario_says_what_it_says() {
         (services[0].value.as_str(), services[0].line),
         ("postgres-slave2", 40)
     );
-    let Act::Partition(links) = &one.steps[1].act else {
+    let Act::Link(links, LinkFault::Cut) = &one.steps[1].act else {
         panic!("{:?}", one.steps[1])
     };
     assert!(links.both_ways);
     assert_eq!(links.towards.as_ref().unwrap().len(), 2);
     assert_eq!(one.steps[1].lasts, Some(Duration::from_secs(3)));
-    let Act::Loss(links, fraction) = &one.steps[2].act else {
+    let Act::Link(links, LinkFault::Loss(Loss::Random(loss))) = &one.steps[2].act else {
         panic!("{:?}", one.steps[2])
     };
     assert!(links.from.is_none() && !links.both_ways);
-    assert_eq!(*fraction, 0.25);
+    assert_eq!(loss.probability, 0.25);
     assert_eq!(
         scenario.invariants,
         [
@@ -442,6 +444,6 @@ fn the_reference_in_the_documentation_is_a_scenario() {
     let text: Vec<&str> = lines.collect();
     assert!(text.len() > 40);
     let scenario = Scenario::read("file.rs".into(), &text.join("\n")).unwrap();
-    assert_eq!(scenario.phases[0].steps.len(), 11);
+    assert_eq!(scenario.phases[0].steps.len(), 19);
     assert_eq!(scenario.phases[0].expect.len(), 12);
 }
