@@ -127,9 +127,18 @@ const REFUSED: [(&str, &str); 9] = [
     ("AWSChaos", "there is no cloud here"),
     ("GCPChaos", "there is no cloud here"),
     ("AzureChaos", "there is no cloud here"),
-    ("BlockChaos", "there are no block devices here; IOChaos slows files down"),
-    ("PhysicalMachineChaos", "there are no machines outside the system"),
-    ("StatusCheck", "a scenario says what must hold in `expect` and `invariants`"),
+    (
+        "BlockChaos",
+        "there are no block devices here; IOChaos slows files down",
+    ),
+    (
+        "PhysicalMachineChaos",
+        "there are no machines outside the system",
+    ),
+    (
+        "StatusCheck",
+        "a scenario says what must hold in `expect` and `invariants`",
+    ),
     ("RemoteCluster", "there is one cluster"),
 ];
 
@@ -173,13 +182,21 @@ pub fn read_node(node: &Node, problems: &mut Problems) -> Option<Document> {
     let mistakes = problems.count();
     let mut fields = node.fields("the document", problems)?;
     let version = fields
-        .require("apiVersion", "write `apiVersion: chaos-mesh.org/v1alpha1`", problems)
+        .require(
+            "apiVersion",
+            "write `apiVersion: chaos-mesh.org/v1alpha1`",
+            problems,
+        )
         .and_then(|node| Some((node.line, node.expect_text("apiVersion", problems)?)));
     let kind = fields
         .require("kind", "write for example `kind: PodChaos`", problems)
         .and_then(|node| read_kind(node, problems));
     let metadata = fields
-        .require("metadata", "give it a name: `metadata: {name: NAME}`", problems)
+        .require(
+            "metadata",
+            "give it a name: `metadata: {name: NAME}`",
+            problems,
+        )
         .and_then(|node| read_metadata(node, problems));
     let spec = fields.require("spec", "say what is broken, under `spec:`", problems);
     fields.refuse(
@@ -198,11 +215,17 @@ pub fn read_node(node: &Node, problems: &mut Problems) -> Option<Document> {
     if !is_right {
         let right = if is_istio { ISTIO[0] } else { CHAOS_MESH };
         let message = format!("`apiVersion: {version}` has no kind {kind} that is known here");
-        problems.add(version_line, message, format!("write `apiVersion: {right}`"));
+        problems.add(
+            version_line,
+            message,
+            format!("write `apiVersion: {right}`"),
+        );
     }
     fields.finish(problems);
     let context = Context {
-        namespace: metadata.as_ref().and_then(|(_, namespace)| namespace.clone()),
+        namespace: metadata
+            .as_ref()
+            .and_then(|(_, namespace)| namespace.clone()),
         place: Place::Document,
     };
     let body = read_spec(kind, spec?, &context, problems);
@@ -229,7 +252,9 @@ fn read_spec(
     match kind {
         "Schedule" => schedule::read(spec, context, problems).map(Body::Schedule),
         "Workflow" => workflow::read(spec, context, problems).map(Body::Workflow),
-        "VirtualService" => kinds::istio::read(spec, problems).map(Arc::new).map(Body::Chaos),
+        "VirtualService" => kinds::istio::read(spec, problems)
+            .map(Arc::new)
+            .map(Body::Chaos),
         _ => kinds::read(kind, spec, context, problems).map(Body::Chaos),
     }
 }
@@ -253,11 +278,18 @@ fn read_kind(node: &Node, problems: &mut Problems) -> Option<&'static str> {
 }
 
 /// The name and the namespace.
-fn read_metadata(node: &Node, problems: &mut Problems) -> Option<(String, Option<Located<String>>)> {
+fn read_metadata(
+    node: &Node,
+    problems: &mut Problems,
+) -> Option<(String, Option<Located<String>>)> {
     const PAUSE: &str = "experiment.chaos-mesh.org/pause";
     let mut fields = node.fields("metadata", problems)?;
     let name = fields
-        .require("name", "reports call it by its name: `name: NAME`", problems)
+        .require(
+            "name",
+            "reports call it by its name: `name: NAME`",
+            problems,
+        )
         .and_then(|node| node.expect_text("name", problems));
     let namespace = fields.take("namespace").and_then(|node| {
         let value = node.expect_text("namespace", problems)?.to_owned();

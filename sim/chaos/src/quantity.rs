@@ -112,8 +112,12 @@ pub(crate) trait Typed {
     /// A Go duration.
     fn duration(&self, what: &str, problems: &mut Problems) -> Option<Duration>;
     /// One of these words.
-    fn word(&self, what: &str, words: &[&'static str], problems: &mut Problems)
-    -> Option<&'static str>;
+    fn word(
+        &self,
+        what: &str,
+        words: &[&'static str],
+        problems: &mut Problems,
+    ) -> Option<&'static str>;
 }
 
 impl Typed for Node {
@@ -127,7 +131,11 @@ impl Typed for Node {
             }
             _ => {
                 let message = format!("{what} is {}", self.value.kind());
-                problems.add(self.line, message, "write a percentage in quotes, as in '25'");
+                problems.add(
+                    self.line,
+                    message,
+                    "write a percentage in quotes, as in '25'",
+                );
                 return None;
             }
         };
@@ -144,7 +152,11 @@ impl Typed for Node {
                     Some(number) => format!("leave the % out: '{}'", number.trim()),
                     None => "write for example '25'".to_owned(),
                 };
-                problems.add(self.line, format!("{what} is `{text}`, which is no number"), help);
+                problems.add(
+                    self.line,
+                    format!("{what} is `{text}`, which is no number"),
+                    help,
+                );
                 None
             }
         }
@@ -181,14 +193,20 @@ impl Typed for Node {
     fn string(&self, what: &str, problems: &mut Problems) -> Option<&str> {
         match &self.value {
             Value::Text(text) if !text.trim().is_empty() => return Some(text),
-            Value::Text(_) => problems.add(self.line, format!("{what} is empty"), "give it a value"),
+            Value::Text(_) => {
+                problems.add(self.line, format!("{what} is empty"), "give it a value")
+            }
             Value::Number(number) => {
                 let help = format!("write '{number}' with quotes");
                 problems.add(self.line, format!("{what} is a number, not a string"), help);
             }
             Value::Bool(value) => {
                 let help = format!("write '{value}' with quotes");
-                problems.add(self.line, format!("{what} is a boolean, not a string"), help);
+                problems.add(
+                    self.line,
+                    format!("{what} is a boolean, not a string"),
+                    help,
+                );
             }
             other => {
                 let message = format!("{what} is {}, not a string", other.kind());
@@ -251,7 +269,17 @@ mod tests {
         ] {
             assert_eq!(duration(text).unwrap().as_nanos(), nanos, "{text}");
         }
-        for text in ["", "5", "1d", "1 s", "s", "-1s", "1h 30m", "1e3s", "99999999h"] {
+        for text in [
+            "",
+            "5",
+            "1d",
+            "1 s",
+            "s",
+            "-1s",
+            "1h 30m",
+            "1e3s",
+            "99999999h",
+        ] {
             assert!(duration(text).is_err(), "{text}");
         }
         assert_eq!(

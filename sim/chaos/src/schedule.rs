@@ -86,14 +86,14 @@ impl When {
     }
 }
 
-pub(crate) fn read(
-    spec: &Node,
-    context: &Context,
-    problems: &mut Problems,
-) -> Option<Schedule> {
+pub(crate) fn read(spec: &Node, context: &Context, problems: &mut Problems) -> Option<Schedule> {
     let mut fields = spec.fields("spec", problems)?;
     let when = fields
-        .require("schedule", "write `schedule: '@every 30s'` or `'*/5 * * * *'`", problems)
+        .require(
+            "schedule",
+            "write `schedule: '@every 30s'` or `'*/5 * * * *'`",
+            problems,
+        )
         .and_then(|node| {
             let text = node.string("schedule", problems)?;
             match When::read(text) {
@@ -131,7 +131,11 @@ pub(crate) fn read(
         };
         if kind.is_some_and(|kind| kind != of) {
             let message = format!("`{key}` is not of the type that the schedule has");
-            problems.add(node.line, message, format!("write `type: {of}`, or leave it out"));
+            problems.add(
+                node.line,
+                message,
+                format!("write `type: {of}`, or leave it out"),
+            );
             continue;
         }
         found = true;

@@ -243,7 +243,9 @@ fn read_selector(
     let labels = pairs(fields.take("labelSelectors"), "labelSelectors", problems);
     let expressions = fields.take("expressionSelectors").map(|node| {
         let nodes = node.expect_list("expressionSelectors", problems).iter();
-        nodes.filter_map(|node| read_expression(node, problems)).collect()
+        nodes
+            .filter_map(|node| read_expression(node, problems))
+            .collect()
     });
     let phases = fields.take("podPhaseSelectors").map(|node| {
         let nodes = node.expect_list("podPhaseSelectors", problems).iter();
@@ -255,7 +257,12 @@ fn read_selector(
     let pods = read_pods(pods_node, problems);
     let nowhere = "there are no nodes here, only machines with one pod each";
     for key in ["nodes", "nodeSelectors"] {
-        fields.refuse(key, nowhere, "select by labels, namespace or name", problems);
+        fields.refuse(
+            key,
+            nowhere,
+            "select by labels, namespace or name",
+            problems,
+        );
     }
     fields.refuse(
         "fieldSelectors",
@@ -337,7 +344,11 @@ fn read_expression(node: &Node, problems: &mut Problems) -> Option<Expression> {
     }
     if !wants_values && !values.is_empty() {
         let line = values_node.map_or(node.line, |node| node.line);
-        problems.add(line, "`values` mean nothing with this operator", "leave them out");
+        problems.add(
+            line,
+            "`values` mean nothing with this operator",
+            "leave them out",
+        );
     }
     Some(Expression {
         key: key?.to_owned(),
@@ -357,7 +368,11 @@ pub(crate) fn texts(
     };
     let nodes = node.expect_list(what, problems);
     if nodes.is_empty() && matches!(node.value, Value::List(_)) {
-        problems.add(node.line, format!("`{what}` is empty"), "leave it out, or name some");
+        problems.add(
+            node.line,
+            format!("`{what}` is empty"),
+            "leave it out, or name some",
+        );
     }
     let read = nodes.iter().filter_map(|node| {
         let value = node.string(what, problems)?.to_owned();
@@ -380,6 +395,8 @@ pub(crate) fn pairs(
     };
     let entries = node.expect_map(what, problems).iter();
     entries
-        .filter_map(|(key, value)| Some((key.text.clone(), value.string(what, problems)?.to_owned())))
+        .filter_map(|(key, value)| {
+            Some((key.text.clone(), value.string(what, problems)?.to_owned()))
+        })
         .collect()
 }

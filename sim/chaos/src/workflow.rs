@@ -53,7 +53,11 @@ pub(crate) fn read(spec: &Node, context: &Context, problems: &mut Problems) -> O
             value,
         })
     });
-    let templates = fields.require("templates", "write `templates: [{name: NAME, …}]`", problems);
+    let templates = fields.require(
+        "templates",
+        "write `templates: [{name: NAME, …}]`",
+        problems,
+    );
     fields.finish(problems);
     let nodes = templates?.expect_list("templates", problems);
     let mut drafts: Vec<Draft> = Vec::new();
@@ -171,7 +175,11 @@ fn read_template(node: &Node, context: &Context, problems: &mut Problems) -> Opt
     };
     if let (Kind::Suspend | Kind::Body(_), Some(child)) = (&read, children.first()) {
         let message = format!("`templateType: {kind}` has no children");
-        problems.add(child.line, message, "write `Serial` or `Parallel`, or leave them out");
+        problems.add(
+            child.line,
+            message,
+            "write `Serial` or `Parallel`, or leave them out",
+        );
     }
     Some(Draft {
         line: node.line,
@@ -263,7 +271,11 @@ fn check_circles(workflow: &Workflow, drafts: &[Draft], problems: &mut Problems)
             break;
         }
     }
-    for (draft, _) in drafts.iter().zip(is_sound).filter(|(_, is_sound)| !is_sound) {
+    for (draft, _) in drafts
+        .iter()
+        .zip(is_sound)
+        .filter(|(_, is_sound)| !is_sound)
+    {
         let message = format!("the template `{}` contains itself", draft.name);
         problems.add(draft.line, message, "leave it out of its own children");
     }
@@ -282,7 +294,10 @@ fn check_ends(workflow: &Workflow, drafts: &[Draft], problems: &mut Problems) {
                 let draft = &drafts[*child];
                 problems.add(
                     draft.line,
-                    format!("`{}` has no deadline, so what follows it never begins", draft.name),
+                    format!(
+                        "`{}` has no deadline, so what follows it never begins",
+                        draft.name
+                    ),
                     "write `deadline: 30s`",
                 );
             }

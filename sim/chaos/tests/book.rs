@@ -69,15 +69,21 @@ const SPECS: [(&str, &[&str]); 10] = [
     ),
     (
         "Schedule",
-        &["{schedule: '@every 5s', type: PodChaos, podChaos: {action: pod-kill, mode: all, selector: {labelSelectors: {app: a}}}}"],
+        &[
+            "{schedule: '@every 5s', type: PodChaos, podChaos: {action: pod-kill, mode: all, selector: {labelSelectors: {app: a}}}}",
+        ],
     ),
     (
         "Workflow",
-        &["{entry: first, templates: [{name: first, templateType: Serial, children: [second]}, {name: second, templateType: Suspend, deadline: 1s}]}"],
+        &[
+            "{entry: first, templates: [{name: first, templateType: Serial, children: [second]}, {name: second, templateType: Suspend, deadline: 1s}]}",
+        ],
     ),
     (
         "VirtualService",
-        &["{hosts: [a], http: [{match: [{uri: {exact: /x}}], route: [{destination: {host: a, port: {number: 80}}}], fault: {delay: {percentage: {value: 50}, fixedDelay: 1s}, abort: {percentage: {value: 50}, httpStatus: 503}}}]}"],
+        &[
+            "{hosts: [a], http: [{match: [{uri: {exact: /x}}], route: [{destination: {host: a, port: {number: 80}}}], fault: {delay: {percentage: {value: 50}, fixedDelay: 1s}, abort: {percentage: {value: 50}, httpStatus: 503}}}]}",
+        ],
     ),
 ];
 
@@ -185,7 +191,8 @@ fn read(kind: &str, spec: Node) -> (Option<Document>, String) {
         "VirtualService" => "networking.istio.io/v1",
         _ => "chaos-mesh.org/v1alpha1",
     };
-    let text = format!("{{apiVersion: {version}, kind: {kind}, metadata: {{name: n}}, spec: {{}}}}");
+    let text =
+        format!("{{apiVersion: {version}, kind: {kind}, metadata: {{name: n}}, spec: {{}}}}");
     let mut document = parse("book", &text).unwrap();
     put(&mut document, "spec", spec);
     let mut problems = Problems::new("book".into());
@@ -241,7 +248,10 @@ fn the_book_and_the_readers_agree() {
                 here => outcomes.iter().any(|one| one == here),
             };
             if !holds {
-                wrong.push(format!("{kind} {}: {} but {outcomes:?}", row.path, row.here));
+                wrong.push(format!(
+                    "{kind} {}: {} but {outcomes:?}",
+                    row.path, row.here
+                ));
             }
         }
     }
@@ -253,7 +263,8 @@ fn no_field_is_missing_in_the_book() {
     let rows = rows();
     let mut wrong = Vec::new();
     for (kind, _) in SPECS {
-        let of_kind = |row: &&Row| row.kind == kind || (row.kind == "selector" && kinds(row).contains(&kind));
+        let of_kind =
+            |row: &&Row| row.kind == kind || (row.kind == "selector" && kinds(row).contains(&kind));
         let paths: BTreeSet<&str> = rows.iter().filter(of_kind).map(|row| &*row.path).collect();
         let parents: BTreeSet<&str> = paths
             .iter()
@@ -264,7 +275,9 @@ fn no_field_is_missing_in_the_book() {
                 "" => "zzzzzzzzzzzz".to_owned(),
                 parent => format!("{parent}.zzzzzzzzzzzz"),
             };
-            let spec = specs(kind).into_iter().find(|spec| has_parent(spec, &unknown));
+            let spec = specs(kind)
+                .into_iter()
+                .find(|spec| has_parent(spec, &unknown));
             let Some(mut spec) = spec else {
                 wrong.push(format!("{kind}: no example has {parent}"));
                 continue;
@@ -284,7 +297,8 @@ fn no_field_is_missing_in_the_book() {
                     "" => key.to_owned(),
                     parent => format!("{parent}.{key}"),
                 };
-                let is_there = paths.contains(path.as_str()) || paths.contains(&*format!("{path}[]"));
+                let is_there =
+                    paths.contains(path.as_str()) || paths.contains(&*format!("{path}[]"));
                 if !is_there {
                     wrong.push(format!("{kind}: the book does not have `{path}`"));
                 }

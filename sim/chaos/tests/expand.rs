@@ -30,8 +30,14 @@ fn one_fault_ends_by_itself_or_when_it_is_deleted() {
     let dns = |more: &str| format!("{{action: error, {POD}{more}}}");
     assert_eq!(times("DNSChaos", &dns(""), None), [(10, None)]);
     assert_eq!(times("DNSChaos", &dns(""), Some(15)), [(10, Some(15))]);
-    assert_eq!(times("DNSChaos", &dns(", duration: 7s"), None), [(10, Some(17))]);
-    assert_eq!(times("DNSChaos", &dns(", duration: 7s"), Some(15)), [(10, Some(15))]);
+    assert_eq!(
+        times("DNSChaos", &dns(", duration: 7s"), None),
+        [(10, Some(17))]
+    );
+    assert_eq!(
+        times("DNSChaos", &dns(", duration: 7s"), Some(15)),
+        [(10, Some(15))]
+    );
     let kill = format!("{{action: pod-kill, {POD}}}");
     assert_eq!(times("PodChaos", &kill, Some(15)), [(10, None)]);
 }
@@ -44,16 +50,31 @@ fn schedule(when: &str, more: &str, duration: &str) -> String {
 
 #[test]
 fn a_schedule_fires_after_each_interval_and_not_over_itself() {
-    let every = |more: &str, duration: &str| times("Schedule", &schedule("@every 20s", more, duration), None);
+    let every = |more: &str, duration: &str| {
+        times("Schedule", &schedule("@every 20s", more, duration), None)
+    };
     assert_eq!(
         every("", ", duration: 5s"),
-        [(30, Some(35)), (50, Some(55)), (70, Some(75)), (90, Some(95))]
+        [
+            (30, Some(35)),
+            (50, Some(55)),
+            (70, Some(75)),
+            (90, Some(95))
+        ]
     );
     // It is still on at 50 and at 90.
-    assert_eq!(every("", ", duration: 25s"), [(30, Some(55)), (70, Some(95))]);
+    assert_eq!(
+        every("", ", duration: 25s"),
+        [(30, Some(55)), (70, Some(95))]
+    );
     assert_eq!(
         every("concurrencyPolicy: Allow,", ", duration: 25s"),
-        [(30, Some(55)), (50, Some(75)), (70, Some(95)), (90, Some(115))]
+        [
+            (30, Some(55)),
+            (50, Some(75)),
+            (70, Some(95)),
+            (90, Some(115))
+        ]
     );
     // Without an end of its own, and with room for one: the next takes its place.
     assert_eq!(every("", ""), [(30, None)]);
@@ -66,7 +87,11 @@ fn a_schedule_fires_after_each_interval_and_not_over_itself() {
         [(30, Some(70)), (50, Some(90)), (70, None), (90, None)]
     );
     assert_eq!(
-        times("Schedule", &schedule("@every 20s", "", ", duration: 15s"), Some(55)),
+        times(
+            "Schedule",
+            &schedule("@every 20s", "", ", duration: 15s"),
+            Some(55)
+        ),
         [(30, Some(45)), (50, Some(55))]
     );
 }
@@ -109,8 +134,14 @@ fn a_workflow_is_laid_out_by_its_deadlines() {
         times("Workflow", &spec("short"), None),
         [(10, Some(15)), (25, Some(27)), (25, Some(27))]
     );
-    assert_eq!(times("Workflow", &spec("again"), None), [(20, None), (30, None)]);
-    assert_eq!(times("Workflow", &spec("serial"), Some(26)), [(10, Some(15)), (25, Some(26)), (25, Some(26))]);
+    assert_eq!(
+        times("Workflow", &spec("again"), None),
+        [(20, None), (30, None)]
+    );
+    assert_eq!(
+        times("Workflow", &spec("serial"), Some(26)),
+        [(10, Some(15)), (25, Some(26)), (25, Some(26))]
+    );
 }
 
 #[test]

@@ -306,7 +306,9 @@ impl fmt::Display for MachineFault {
                     match rule.effect {
                         disk::Effect::Delay(delay) => write!(f, " {delay:?} slower")?,
                         disk::Effect::Errno(errno) => write!(f, " fails with error {errno}")?,
-                        disk::Effect::Mistake { .. } => f.write_str(" reads and writes wrong bytes")?,
+                        disk::Effect::Mistake { .. } => {
+                            f.write_str(" reads and writes wrong bytes")?
+                        }
                     }
                     if rule.probability < 1.0 {
                         write!(f, " ({})", Percent(rule.probability))?;
@@ -440,14 +442,20 @@ mod tests {
 
     #[test]
     fn clocks_add_up_and_rules_follow_each_other() {
-        let skew = |offset_ns| MachineFault::Clock(Skew { offset_ns, drift_ppm: 1.0 });
-        let one = |workers| {
-            MachineFault::Stress(vec![Stressor { workers, load: 1.0 }])
+        let skew = |offset_ns| {
+            MachineFault::Clock(Skew {
+                offset_ns,
+                drift_ppm: 1.0,
+            })
         };
+        let one = |workers| MachineFault::Stress(vec![Stressor { workers, load: 1.0 }]);
         let all = [skew(5), one(1), skew(-7), one(2)];
         assert_eq!(
             machine(Kind::Clock, all.iter()),
-            Some(MachineFault::Clock(Skew { offset_ns: -2, drift_ppm: 2.0 }))
+            Some(MachineFault::Clock(Skew {
+                offset_ns: -2,
+                drift_ppm: 2.0
+            }))
         );
         let Some(MachineFault::Stress(stress)) = machine(Kind::Stress, all.iter()) else {
             panic!("no stress")

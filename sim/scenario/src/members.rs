@@ -20,7 +20,11 @@ pub(crate) fn of_plan(plan: &Plan) -> Vec<Member> {
         .map(|container| of_container(container, &plan.project, Phase::Running))
         .collect();
     for service in &plan.services {
-        if !plan.containers.iter().any(|c| c.service.name == service.name) {
+        if !plan
+            .containers
+            .iter()
+            .any(|c| c.service.name == service.name)
+        {
             let name = format!("{}-{}-1", plan.project, service.name);
             members.push(member(
                 &name,

@@ -81,11 +81,7 @@ impl Plan {
 
 /// Reads the documents of all steps, and sees that none comes to more than a run can hold. What in
 /// them is probably not meant.
-fn documents(
-    scenario: &mut Scenario,
-    folder: &Path,
-    problems: &mut Problems,
-) -> Vec<Diagnostic> {
+fn documents(scenario: &mut Scenario, folder: &Path, problems: &mut Problems) -> Vec<Diagnostic> {
     let end = scenario.phases.iter().map(|phase| phase.lasts).sum();
     let mut warnings = Vec::new();
     let mut start = Duration::ZERO;

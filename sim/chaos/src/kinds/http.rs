@@ -30,7 +30,11 @@ pub(super) fn read(
         _ => Side::Response,
     });
     let port = fields
-        .require("port", "name the port that the service listens on: `port: 80`", problems)
+        .require(
+            "port",
+            "name the port that the service listens on: `port: 80`",
+            problems,
+        )
         .and_then(|node| node.integer("port", 1, 65_535, problems));
     for (wrong, right) in [
         ("requestHeaders", "request_headers"),
@@ -49,7 +53,9 @@ pub(super) fn read(
     );
     let code_node = fields.take("code");
     let response_headers_node = fields.take("response_headers");
-    let path = fields.take("path").and_then(|node| node.string("path", problems));
+    let path = fields
+        .take("path")
+        .and_then(|node| node.string("path", problems));
     let method = fields.take("method");
     let method = method.and_then(|node| node.word("method", &METHODS, problems));
     let matches = Matches {
@@ -67,14 +73,21 @@ pub(super) fn read(
             ("response_headers", response_headers_node),
         ] {
             if let Some(node) = node {
-                let message = format!("`{key}` tells responses apart, and the target is the request");
-                problems.add(node.line, message, "leave it out, or write `target: Response`");
+                let message =
+                    format!("`{key}` tells responses apart, and the target is the request");
+                problems.add(
+                    node.line,
+                    message,
+                    "leave it out, or write `target: Response`",
+                );
             }
         }
     }
     let abort_node = fields.take("abort");
     let abort = abort_node.and_then(|node| node.boolean("abort", problems));
-    let delay = fields.take("delay").and_then(|node| node.duration("delay", problems));
+    let delay = fields
+        .take("delay")
+        .and_then(|node| node.duration("delay", problems));
     let replace = fields
         .take("replace")
         .and_then(|node| read_replace(node, side, problems));

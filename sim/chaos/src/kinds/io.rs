@@ -23,9 +23,32 @@ const METHODS: [(&str, Operation); 8] = [
 
 /// The calls that nothing here does (ioChaos_types.go, `IoMethod`).
 const OTHER_METHODS: [&str; 26] = [
-    "lookup", "forget", "getattr", "setattr", "readlink", "mknod", "mkdir", "rmdir", "symlink",
-    "link", "open", "release", "fsyncdir", "releasedir", "statfs", "setxattr", "getxattr",
-    "listxattr", "removexattr", "access", "create", "getlk", "setlk", "bmap", "fallocate", "lseek",
+    "lookup",
+    "forget",
+    "getattr",
+    "setattr",
+    "readlink",
+    "mknod",
+    "mkdir",
+    "rmdir",
+    "symlink",
+    "link",
+    "open",
+    "release",
+    "fsyncdir",
+    "releasedir",
+    "statfs",
+    "setxattr",
+    "getxattr",
+    "listxattr",
+    "removexattr",
+    "access",
+    "create",
+    "getlk",
+    "setlk",
+    "bmap",
+    "fallocate",
+    "lseek",
 ];
 
 pub(super) fn read(
@@ -47,11 +70,22 @@ pub(super) fn read(
         );
         action = None;
     }
-    fields.refuse("attr", "files here have no attributes", "leave it out", problems);
+    fields.refuse(
+        "attr",
+        "files here have no attributes",
+        "leave it out",
+        problems,
+    );
     let volume = fields
-        .require("volumePath", "name the mount: `volumePath: /var/lib/data`", problems)
+        .require(
+            "volumePath",
+            "name the mount: `volumePath: /var/lib/data`",
+            problems,
+        )
         .and_then(|node| node.string("volumePath", problems));
-    let path = fields.take("path").map(|node| node.string("path", problems));
+    let path = fields
+        .take("path")
+        .map(|node| node.string("path", problems));
     let operations = read_methods(fields.take("methods"), problems);
     let percent = fields
         .take("percent")
@@ -66,7 +100,11 @@ pub(super) fn read(
             && *of != action
         {
             let message = format!("`{key}` means nothing with `action: {action}`");
-            problems.add(node.line, message, format!("leave it out, or write `action: {of}`"));
+            problems.add(
+                node.line,
+                message,
+                format!("leave it out, or write `action: {of}`"),
+            );
         }
     }
     let (_, key, node) = effects.iter().find(|(of, ..)| Some(*of) == action)?;
@@ -135,7 +173,10 @@ fn read_mistake(node: &Node, problems: &mut Problems) -> Option<Effect> {
         let node = fields.require(key, help, problems)?;
         node.integer(key, 1, u64::from(u32::MAX), problems)
     };
-    let occurrences = count("maxOccurrences", "say at how many places: `maxOccurrences: 1`");
+    let occurrences = count(
+        "maxOccurrences",
+        "say at how many places: `maxOccurrences: 1`",
+    );
     let length = count("maxLength", "say how many bytes each: `maxLength: 10`");
     fields.finish(problems);
     Some(Effect::Mistake {

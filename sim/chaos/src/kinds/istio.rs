@@ -19,8 +19,16 @@ const DELAY_MIN: Duration = Duration::from_millis(1);
 
 /// What a route may say beside its fault, and would not be done.
 const ROUTING: [&str; 10] = [
-    "redirect", "directResponse", "delegate", "rewrite", "timeout", "retries", "mirror", "mirrors",
-    "corsPolicy", "headers",
+    "redirect",
+    "directResponse",
+    "delegate",
+    "rewrite",
+    "timeout",
+    "retries",
+    "mirror",
+    "mirrors",
+    "corsPolicy",
+    "headers",
 ];
 
 pub(crate) fn read(spec: &Node, problems: &mut Problems) -> Option<Chaos> {
@@ -40,7 +48,11 @@ pub(crate) fn read(spec: &Node, problems: &mut Problems) -> Option<Chaos> {
         fields.refuse(key, "there is no mesh", "leave it out", problems);
     }
     let routes = fields
-        .require("http", "say what goes wrong: `http: [{fault: …}]`", problems)
+        .require(
+            "http",
+            "say what goes wrong: `http: [{fault: …}]`",
+            problems,
+        )
         .map(|node| node.expect_list("http", problems))
         .unwrap_or_default();
     fields.finish(problems);
@@ -88,7 +100,11 @@ fn only_mesh(node: Option<&Node>, problems: &mut Problems) {
     for gateway in select::texts(node, "gateways", problems) {
         if gateway.value != "mesh" {
             let message = format!("the gateway `{}` is not honoured", gateway.value);
-            problems.add(gateway.line, message, "leave `gateways` out: every caller is concerned");
+            problems.add(
+                gateway.line,
+                message,
+                "leave `gateways` out: every caller is concerned",
+            );
         }
     }
 }
@@ -101,7 +117,12 @@ fn read_route(
     let mut fields = node.fields("a route", problems)?;
     fields.take("name");
     for key in ROUTING {
-        fields.refuse(key, "there is no mesh that would do it", "leave it out", problems);
+        fields.refuse(
+            key,
+            "there is no mesh that would do it",
+            "leave it out",
+            problems,
+        );
     }
     let mut port = None;
     if let Some(node) = fields.take("route") {
@@ -149,9 +170,18 @@ fn read_destination(
         && count > 1
     {
         let message = "`weight` between destinations is not honoured: there is no mesh";
-        problems.add(weight.line, message, "leave one destination, the service itself");
+        problems.add(
+            weight.line,
+            message,
+            "leave one destination, the service itself",
+        );
     }
-    fields.refuse("headers", "there is no mesh that would do it", "leave it out", problems);
+    fields.refuse(
+        "headers",
+        "there is no mesh that would do it",
+        "leave it out",
+        problems,
+    );
     let destination = fields.require("destination", "write `destination: {host: NAME}`", problems);
     fields.finish(problems);
     let mut fields = destination?.fields("destination", problems)?;
@@ -184,7 +214,9 @@ fn read_matches(node: Option<&Node>, problems: &mut Problems) -> Vec<(Matches, O
         return vec![(Matches::default(), None)];
     };
     let nodes = node.expect_list("match", problems).iter();
-    nodes.filter_map(|node| read_match(node, problems)).collect()
+    nodes
+        .filter_map(|node| read_match(node, problems))
+        .collect()
 }
 
 fn read_match(node: &Node, problems: &mut Problems) -> Option<(Matches, Option<u16>)> {
@@ -196,12 +228,19 @@ fn read_match(node: &Node, problems: &mut Problems) -> Option<(Matches, Option<u
         fields.refuse(key, nobody, "leave it out", problems);
     }
     for key in [
-        "scheme", "authority", "queryParams", "ignoreUriCase", "withoutHeaders", "statPrefix",
+        "scheme",
+        "authority",
+        "queryParams",
+        "ignoreUriCase",
+        "withoutHeaders",
+        "statPrefix",
     ] {
         let help = "match by `uri`, `method`, `headers` or `port`";
         fields.refuse(key, "requests are not told apart by it", help, problems);
     }
-    let path = fields.take("uri").and_then(|node| string_match("uri", node, true, problems));
+    let path = fields
+        .take("uri")
+        .and_then(|node| string_match("uri", node, true, problems));
     let method = fields
         .take("method")
         .and_then(|node| string_match("method", node, false, problems));
@@ -234,14 +273,29 @@ fn string_match(
     problems: &mut Problems,
 ) -> Option<String> {
     let mut fields = node.fields(what, problems)?;
-    let exact = fields.take("exact").and_then(|node| node.string(what, problems));
+    let exact = fields
+        .take("exact")
+        .and_then(|node| node.string(what, problems));
     let prefix_node = fields.take("prefix");
-    let help = if patterns { "write `exact` or `prefix`" } else { "write `exact`" };
+    let help = if patterns {
+        "write `exact` or `prefix`"
+    } else {
+        "write `exact`"
+    };
     if let Some(node) = prefix_node.filter(|_| !patterns) {
-        problems.add(node.line, format!("`prefix` in {what} is not honoured"), help);
+        problems.add(
+            node.line,
+            format!("`prefix` in {what} is not honoured"),
+            help,
+        );
     }
     let prefix = prefix_node.and_then(|node| node.string(what, problems));
-    fields.refuse("regex", "there are only patterns with * and ?", help, problems);
+    fields.refuse(
+        "regex",
+        "there are only patterns with * and ?",
+        help,
+        problems,
+    );
     fields.finish(problems);
     let text = exact.or(prefix);
     if text.is_none() && problems.is_empty() {
@@ -290,7 +344,11 @@ fn read_delay(node: &Node, problems: &mut Problems) -> Option<(f64, Effect)> {
     let fixed = fixed?;
     let delay = fixed.duration("fixedDelay", problems)?;
     if delay < DELAY_MIN {
-        problems.add(fixed.line, format!("fixedDelay is {delay:?}"), "write 1ms or more");
+        problems.add(
+            fixed.line,
+            format!("fixedDelay is {delay:?}"),
+            "write 1ms or more",
+        );
     }
     let effect = Effect {
         delay: Some(delay),
@@ -327,7 +385,10 @@ fn percentage(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<f64> {
     let Some(node) = fields.take("percentage") else {
         problems.warn(
             fields.line,
-            format!("{} has no `percentage`, so no request is concerned", fields.what()),
+            format!(
+                "{} has no `percentage`, so no request is concerned",
+                fields.what()
+            ),
             "write `percentage: {value: 100}` for all",
         );
         return Some(0.0);
@@ -347,7 +408,9 @@ fn percentage(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<f64> {
         Value::Number(number) => number.parse().ok(),
         _ => None,
     };
-    let fraction = number.filter(|n| (0.0..=100.0).contains(n)).map(|n| n / 100.0);
+    let fraction = number
+        .filter(|n| (0.0..=100.0).contains(n))
+        .map(|n| n / 100.0);
     if fraction.is_none() {
         let help = "write a number from 0 to 100, without quotes";
         problems.add(value.line, "percentage.value is no percentage", help);

@@ -19,7 +19,13 @@ pub(super) fn read(
     problems: &mut Problems,
 ) -> Option<Chaos> {
     const ACTIONS: [&str; 7] = [
-        "netem", "delay", "loss", "duplicate", "corrupt", "partition", "bandwidth",
+        "netem",
+        "delay",
+        "loss",
+        "duplicate",
+        "corrupt",
+        "partition",
+        "bandwidth",
     ];
     let line = fields.line;
     let action = fields
@@ -116,15 +122,21 @@ type Netem = Vec<(&'static str, u32, Vec<LinkFault>)>;
 fn read_netem(fields: &mut Fields<'_>, problems: &mut Problems) -> Netem {
     let mut netem = Netem::new();
     if let Some(node) = fields.take("delay") {
-        netem.push(("delay", node.line, read_delay(node, problems).unwrap_or_default()));
+        netem.push((
+            "delay",
+            node.line,
+            read_delay(node, problems).unwrap_or_default(),
+        ));
     }
     for key in ["loss", "duplicate", "corrupt"] {
         if let Some(node) = fields.take(key) {
-            let chance = node.fields("spec's chance", problems).and_then(|mut fields| {
-                let chance = read_chance(&mut fields, key, problems);
-                fields.finish(problems);
-                chance
-            });
+            let chance = node
+                .fields("spec's chance", problems)
+                .and_then(|mut fields| {
+                    let chance = read_chance(&mut fields, key, problems);
+                    fields.finish(problems);
+                    chance
+                });
             let fault = chance.map(|chance| match key {
                 "loss" => LinkFault::Loss(Loss::Random(chance)),
                 "duplicate" => LinkFault::Duplicate(chance),
@@ -223,7 +235,10 @@ fn read_bandwidth(node: &Node, problems: &mut Problems) -> Option<Rate> {
         node.integer(key, 1, u64::from(u32::MAX), problems)
     };
     let limit = bytes("limit", "say how many bytes may wait: `limit: 20971520`");
-    let buffer = bytes("buffer", "say how many bytes may pass at once: `buffer: 10000`");
+    let buffer = bytes(
+        "buffer",
+        "say how many bytes may pass at once: `buffer: 10000`",
+    );
     for key in ["peakrate", "minburst"] {
         fields.refuse(
             key,
@@ -248,8 +263,8 @@ fn read_peers(
     problems: &mut Problems,
 ) -> (Direction, Vec<Who>) {
     let direction_node = fields.take("direction");
-    let word = direction_node
-        .and_then(|node| node.word("direction", &["to", "from", "both"], problems));
+    let word =
+        direction_node.and_then(|node| node.word("direction", &["to", "from", "both"], problems));
     let direction = match word {
         Some("from") => Direction::From,
         Some("both") => Direction::Both,

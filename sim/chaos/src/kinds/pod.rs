@@ -22,8 +22,8 @@ pub(super) fn read(
         .and_then(|node| node.word("action", &ACTIONS, problems));
     let who = select::read(fields, context.namespace.as_ref(), true, problems);
     let grace_node = fields.take("gracePeriod");
-    let grace = grace_node
-        .and_then(|node| node.integer("gracePeriod", 0, GRACE_SECONDS_MAX, problems));
+    let grace =
+        grace_node.and_then(|node| node.integer("gracePeriod", 0, GRACE_SECONDS_MAX, problems));
     let before = problems.count();
     let lasts = lasts(fields, context, problems);
     let (action, who) = (action?, who?);
@@ -49,7 +49,11 @@ pub(super) fn read(
     }
     if lasts.is_some() && fault.is_at_once() && problems.count() == before {
         let message = format!("`action: {action}` is over at once, so `duration` has no meaning");
-        problems.add(line, message, "leave it out, or write `action: pod-failure`");
+        problems.add(
+            line,
+            message,
+            "leave it out, or write `action: pod-failure`",
+        );
     }
     Some(Chaos {
         kind: "PodChaos",

@@ -25,7 +25,11 @@ pub(super) fn read(
         problems,
     );
     let stressors = fields
-        .require("stressors", "write `stressors: {cpu: {workers: 1}}`", problems)
+        .require(
+            "stressors",
+            "write `stressors: {cpu: {workers: 1}}`",
+            problems,
+        )
         .and_then(|node| read_stressors(node, problems));
     Some(Chaos {
         kind: "StressChaos",

@@ -33,7 +33,11 @@ pub(super) fn read(
                 "the clock `{}` is not honoured: only the wall clock jumps here",
                 clock.value
             );
-            problems.add(clock.line, message, "write `clockIds: [CLOCK_REALTIME]`, or nothing");
+            problems.add(
+                clock.line,
+                message,
+                "write `clockIds: [CLOCK_REALTIME]`, or nothing",
+            );
         }
     }
     Some(Chaos {

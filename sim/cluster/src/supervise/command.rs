@@ -50,7 +50,9 @@ impl Compose {
     /// `docker stop --time`: as [`Compose::stop`], with this grace period.
     pub async fn stop_within(&self, target: &str, grace: Duration) -> Result<(), Error> {
         let nodes = self.nodes(target)?;
-        let stops = nodes.into_iter().map(|node| self.inner.stop_in(node, grace));
+        let stops = nodes
+            .into_iter()
+            .map(|node| self.inner.stop_in(node, grace));
         try_join_all(stops).await?;
         Ok(())
     }

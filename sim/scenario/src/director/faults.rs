@@ -142,7 +142,11 @@ impl<'a> Faults<'a> {
         let mut stream = self.chooser.stream(&injection.name);
         let pods = stream.choose(&chaos.who, &*system);
         if pods.is_empty() {
-            self.tell("scenario", format!("{name}: nobody is selected"), Kind::Note);
+            self.tell(
+                "scenario",
+                format!("{name}: nobody is selected"),
+                Kind::Note,
+            );
             return vec![];
         }
         let names: Vec<String> = pods.iter().map(|pod| pod.member.name.clone()).collect();
@@ -154,7 +158,10 @@ impl<'a> Faults<'a> {
                 kills.collect()
             }
             Fault::KillContainer => {
-                self.tell_each(&names, &format!("{name}: container killed, it is restarted"));
+                self.tell_each(
+                    &names,
+                    &format!("{name}: container killed, it is restarted"),
+                );
                 let kills = names.iter();
                 kills
                     .map(|name| self.kubelet.kill(name, now, &system))

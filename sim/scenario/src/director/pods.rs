@@ -37,7 +37,8 @@ impl Kubelet {
             }
             _ => Duration::ZERO,
         };
-        self.restarts.insert(container.to_owned(), (now + wait, wait));
+        self.restarts
+            .insert(container.to_owned(), (now + wait, wait));
         wait
     }
 

@@ -77,11 +77,14 @@ fn read_parts(fields: &mut Fields<'_>, base: Link, problems: &mut Problems) -> L
     link.latency = duration_or(fields, "latency", base.latency, problems);
     link.jitter = duration_or(fields, "jitter", base.jitter, problems);
     link.distribution = distribution(fields, problems).unwrap_or(base.distribution);
-    link.jitter_correlation = percent(fields, "correlation", problems).unwrap_or(base.jitter_correlation);
+    link.jitter_correlation =
+        percent(fields, "correlation", problems).unwrap_or(base.jitter_correlation);
     let mut part = |key| fields.take(key);
     let (loss, duplicate, corrupt) = (part("loss"), part("duplicate"), part("corrupt"));
     let (reorder, rate, mtu) = (part("reorder"), part("rate"), part("mtu"));
-    link.loss = loss.and_then(|node| loss_of(node, problems)).unwrap_or(base.loss);
+    link.loss = loss
+        .and_then(|node| loss_of(node, problems))
+        .unwrap_or(base.loss);
     link.duplicate = duplicate
         .and_then(|node| chance_of(node, "duplicate", problems))
         .unwrap_or(base.duplicate);

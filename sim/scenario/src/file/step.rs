@@ -12,8 +12,8 @@
 //! | `chaos` | `chaos` |
 
 mod chaos;
-pub(super) mod links;
 mod link_fault;
+pub(super) mod links;
 mod machine_fault;
 
 use std::time::Duration;
@@ -257,12 +257,20 @@ fn read_heal(node: &Node, problems: &mut Problems) -> Option<Act> {
     if text == "all" {
         return Some(Act::Heal(Healed::All));
     }
-    let wanted = if text == "partitions" { "partition" } else { text };
+    let wanted = if text == "partitions" {
+        "partition"
+    } else {
+        text
+    };
     let kind = Kind::ALL.into_iter().find(|kind| kind.name() == wanted);
     if kind.is_none() {
         let message = format!("`heal: {text}` heals nothing that can be broken");
         let known = Kind::ALL.map(Kind::name).join("`, `");
-        problems.add(node.line, message, format!("write `heal: all`, or one of `{known}`"));
+        problems.add(
+            node.line,
+            message,
+            format!("write `heal: all`, or one of `{known}`"),
+        );
     }
     kind.map(|kind| Act::Heal(Healed::Kind(kind)))
 }

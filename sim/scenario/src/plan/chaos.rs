@@ -85,9 +85,11 @@ impl Check<'_> {
     fn is_there(&self, name: &str) -> bool {
         let services = &self.cluster.services;
         services.iter().any(|service| service.name == name)
-            || self.cluster.containers.iter().any(|container| {
-                container.name == name || container.address.to_string() == name
-            })
+            || self
+                .cluster
+                .containers
+                .iter()
+                .any(|container| container.name == name || container.address.to_string() == name)
     }
 
     fn selection(&mut self, selection: &Selection) {
@@ -123,7 +125,11 @@ impl Check<'_> {
                 "there are {}; each has the labels of its Compose service, and `app: SERVICE`",
                 names.join(", ")
             );
-            self.add(selector.line, "the selector selects nobody".to_owned(), help);
+            self.add(
+                selector.line,
+                "the selector selects nobody".to_owned(),
+                help,
+            );
             return;
         }
         let foreign: Vec<(u32, String, String)> = selection

@@ -198,7 +198,9 @@ impl System for Handle {
         let (fake, target) = (self.0.clone(), target.to_owned());
         Box::pin(async move {
             let mut state = fake.state.lock().unwrap();
-            state.pods.push(format!("{target} stopped within {grace:?}"));
+            state
+                .pods
+                .push(format!("{target} stopped within {grace:?}"));
             Ok(())
         })
     }

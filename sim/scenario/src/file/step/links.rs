@@ -25,7 +25,11 @@ pub(super) fn around(names: Vec<Located<String>>) -> Links {
 }
 
 /// Links and nothing else: names, or a map of ends.
-pub(super) fn read_alone(node: &Node, what: &'static str, problems: &mut Problems) -> Option<Links> {
+pub(super) fn read_alone(
+    node: &Node,
+    what: &'static str,
+    problems: &mut Problems,
+) -> Option<Links> {
     if !matches!(node.value, Value::Map(_)) {
         return Some(around(names(node, what, problems)?));
     }

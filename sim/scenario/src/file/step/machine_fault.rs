@@ -78,7 +78,9 @@ fn read_stress(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<Vec<S
 fn read_disk(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<Vec<disk::Rule>> {
     let line = fields.line;
     let slow = duration(fields, "slow", problems).map(disk::Effect::Delay);
-    let errors = fields.take("errors").and_then(|node| read_errno(node, problems));
+    let errors = fields
+        .take("errors")
+        .and_then(|node| read_errno(node, problems));
     let full = flag(fields, "full", problems);
     let mistake = fields
         .take("mistake")
@@ -315,7 +317,11 @@ fn number(fields: &mut Fields<'_>, key: &'static str, problems: &mut Problems) -
     let read = node.text().and_then(|text| text.parse().ok());
     let read = read.filter(|number| bounds.contains(number));
     if read.is_none() {
-        let help = format!("write a whole number from {} to {}", bounds.start(), bounds.end());
+        let help = format!(
+            "write a whole number from {} to {}",
+            bounds.start(),
+            bounds.end()
+        );
         problems.add(node.line, format!("{key} is no such number"), help);
     }
     read
@@ -327,7 +333,11 @@ fn flag(fields: &mut Fields<'_>, key: &'static str, problems: &mut Problems) -> 
     };
     let is_true = node.text() == Some("true");
     if !is_true {
-        problems.add(node.line, format!("{key} can only be true"), "leave it out, or write true");
+        problems.add(
+            node.line,
+            format!("{key} can only be true"),
+            "leave it out, or write true",
+        );
     }
     is_true
 }
