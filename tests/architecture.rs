@@ -96,6 +96,10 @@ fn the_simulator_imports_what_its_layer_may() {
             &["squall-engine", "squall-fault", "squall-host"],
         ),
         ("squall-cluster", &["squall-fault", "squall-host"]),
+        (
+            "squall-chaos",
+            &["squall-host", "squall-fault", "squall-cluster"],
+        ),
         ("squall-record", &[]),
         ("squall-check", &["squall-record"]),
         ("squall-report", &["squall-record"]),

@@ -71,11 +71,12 @@ fn one(path: &Path, programs: &Programs<'_>) -> Result<Good, Diagnostics> {
     })?;
     match path.extension().and_then(|extension| extension.to_str()) {
         Some("yaml" | "yml") if file::is_scenario(&text) => scenario(path, programs),
+        Some("yaml" | "yml") if squall_chaos::is_chaos(&text) => chaos(&shown, &text),
         Some("yaml" | "yml") => compose_file(&shown, programs),
         Some("conf") => config(&shown, "edge", "-c", "a configuration of nginx", programs),
         Some("cfg") => config(&shown, "pg-proxy", "-f", "a configuration of HAProxy", programs),
         _ => Err(Diagnostic::at(Origin::new(shown, 0), "not known what this is")
-            .help("scenario and Compose files end in .yaml or .yml, nginx's in .conf, HAProxy's in .cfg")
+            .help("scenario, Compose and fault files end in .yaml or .yml, nginx's in .conf, HAProxy's in .cfg")
             .into()),
     }
 }
@@ -90,7 +91,24 @@ fn scenario(path: &Path, programs: &Programs<'_>) -> Result<Good, Diagnostics> {
         scenario.phases.len(),
         plan.timeline.end
     );
-    Ok(of_cluster(what, plan.cluster))
+    let mut good = of_cluster(what, plan.cluster);
+    good.warnings.extend(plan.warnings);
+    Ok(good)
+}
+
+/// Chaos Mesh's and Istio's documents, without a system to select from.
+fn chaos(path: &str, text: &str) -> Result<Good, Diagnostics> {
+    let documents = squall_chaos::read(&path.into(), text)?;
+    let names: Vec<String> = documents
+        .iter()
+        .map(|document| format!("{} {}", document.kind, document.name))
+        .collect();
+    let warnings = documents.into_iter().flat_map(|document| document.warnings);
+    Ok(Good {
+        what: format!("faults: {}", names.join(", ")),
+        without_effect: Vec::new(),
+        warnings: warnings.collect(),
+    })
 }
 
 fn compose_file(path: &str, programs: &Programs<'_>) -> Result<Good, Diagnostics> {

@@ -65,6 +65,8 @@ pub struct ServicePlan {
     pub program: String,
     /// Arguments, environment and files, but for what differs between containers.
     pub launch: Launch,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
     /// What happens when its process ends.
     pub restart: Restart,
     /// How its health is found out.

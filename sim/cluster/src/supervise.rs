@@ -11,6 +11,7 @@
 mod command;
 mod container;
 mod health;
+mod hollow;
 mod up;
 
 use std::collections::BTreeMap;
@@ -75,6 +76,8 @@ pub enum Phase {
     Paused,
     /// Its process ended and its network is being taken away.
     Ending,
+    /// Its process was taken away and the rest of it stays, until it is started.
+    Hollow,
     /// It waits for its restart; the status of its last end.
     Restarting(i32),
     /// It is down; the status, 137 after SIGKILL.
@@ -197,6 +200,18 @@ impl Compose {
     pub fn services(&self) -> Vec<String> {
         let state = self.inner.lock();
         state.plan.services.iter().map(|s| s.name.clone()).collect()
+    }
+
+    /// Every container with its machine, its phase and its project, in start order.
+    pub fn containers(&self) -> Vec<(Container, NodeId, Phase, String)> {
+        let state = self.inner.lock();
+        let members = state.members.iter();
+        members
+            .map(|member| {
+                let project = state.plan.project.clone();
+                (member.container.clone(), member.node, member.phase, project)
+            })
+            .collect()
     }
 
     /// The machines of a service or a container.

@@ -4,7 +4,7 @@
 //! under; this tree lets the reader of a format report every complaint of a file in one pass, each
 //! with the nearest word that would have been right.
 //! Anchors, aliases and merge keys are resolved by the parser; a merged value keeps the line on
-//! which it was written. Deliberately absent: tags other than YAML's own, several documents.
+//! which it was written. Deliberately absent: tags other than YAML's own.
 
 use std::fmt;
 
@@ -81,23 +81,35 @@ impl Value {
 /// # Errors
 /// A complaint with `file` and the line about what is not YAML, has a key twice or a tag.
 pub fn parse(file: &str, text: &str) -> Result<Node, Diagnostic> {
-    let options = serde_saphyr::options! {
+    serde_saphyr::from_str_with_options(text, options()).map_err(|error| not_good(file, &error))
+}
+
+/// Parses every document of a text, `---` between them; those that are empty are left out. Lines
+/// are counted from the start of the text.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_all(file: &str, text: &str) -> Result<Vec<Node>, Diagnostic> {
+    serde_saphyr::from_multiple_with_options(text, options())
+        .map_err(|error| not_good(file, &error))
+}
+
+fn options() -> serde_saphyr::Options {
+    serde_saphyr::options! {
         with_snippet: false,
         strict_booleans: true,
         reject_unsupported_tags: true,
-    };
-    match serde_saphyr::from_str_with_options::<Node>(text, options) {
-        Ok(node) => Ok(node),
-        Err(error) => {
-            let line = error
-                .location()
-                .map_or(0, |location| line_of(location.line()));
-            Err(Diagnostic::at(
-                Origin::new(file, line),
-                format!("not good YAML: {}", first_line(&error.to_string())),
-            ))
-        }
     }
+}
+
+fn not_good(file: &str, error: &serde_saphyr::Error) -> Diagnostic {
+    let line = error
+        .location()
+        .map_or(0, |location| line_of(location.line()));
+    Diagnostic::at(
+        Origin::new(file, line),
+        format!("not good YAML: {}", first_line(&error.to_string())),
+    )
 }
 
 fn first_line(message: &str) -> String {

@@ -172,7 +172,6 @@ fn what_does_nothing_here_is_listed_with_its_place() {
         "docker-compose.yml:13: services.db-1.logging",
         "docker-compose.yml:82: services.db-proxy.ulimits",
         "docker-compose.yml:84: services.db-proxy.cap_add",
-        "services.web.labels",
         "nginx/nginx.conf:6: workers",
         "cache: an empty folder, mounted at /var/cache/nginx",
     ] {

@@ -14,6 +14,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::{Config, RngSeed};
+use squall_fault::link::Loss;
+use squall_fault::{Delay, LinkFault};
 use squall_scenario::file::client::TIMEOUT;
 use squall_scenario::file::{Act, Client, Links, Located, Pace, Process, Step, Url};
 
@@ -245,9 +247,15 @@ fn step(budget: &Budget, draft: &Draft) -> Step {
         FaultKind::Kill => Act::Process(Process::Kill, target),
         FaultKind::Pause => Act::Process(Process::Pause, target),
         FaultKind::PowerOff => Act::Power(target, false),
-        FaultKind::Partition => Act::Partition(links()),
-        FaultKind::Latency => Act::Latency(links(), ms(draft.delay_ms), Duration::ZERO),
-        FaultKind::Loss => Act::Loss(links(), draft.percent as f64 / 100.0),
+        FaultKind::Partition => Act::Link(links(), LinkFault::Cut),
+        FaultKind::Latency => {
+            let delay = Delay::steady(ms(draft.delay_ms));
+            Act::Link(links(), LinkFault::Latency(delay))
+        }
+        FaultKind::Loss => {
+            let loss = Loss::independent(draft.percent as f64 / 100.0);
+            Act::Link(links(), LinkFault::Loss(loss))
+        }
     };
     Step {
         line: 0,

@@ -90,10 +90,9 @@ fn faults(scenario: &Scenario) -> Vec<Drawn> {
         .map(|step| {
             let names: Vec<&Located<String>> = match &step.act {
                 Act::Process(_, names) | Act::Power(names, false) => names.iter().collect(),
-                Act::Partition(links)
-                | Act::Loss(links, _)
-                | Act::Latency(links, ..)
-                | Act::Reset(links) => links.from.iter().chain(&links.towards).flatten().collect(),
+                Act::Link(links, _) | Act::Reset(links) => {
+                    links.from.iter().chain(&links.towards).flatten().collect()
+                }
                 other => panic!("no fault: {other:?}"),
             };
             let facts = facts();

@@ -11,6 +11,8 @@ use std::time::Duration;
 use proptest::prelude::*;
 use squall_explore::shrink::{Goal, Shrunk, Size, shrink};
 use squall_explore::{Breach, Facts};
+use squall_fault::LinkFault;
+use squall_fault::link::Loss;
 use squall_scenario::Scenario;
 use squall_scenario::file::{Act, Located, Process, Step};
 
@@ -174,9 +176,9 @@ invariants: [no-failed-request, no-server-error]
             .any(|client| client.name.value == "load");
         let steps = candidate.phases.iter().flat_map(|phase| &phase.steps);
         let mut steps = steps.filter(|step| match &step.act {
-            Act::Loss(links, fraction) => {
+            Act::Link(links, LinkFault::Loss(Loss::Random(loss))) => {
                 let mut names = links.towards.iter().flatten();
-                *fraction >= 0.2 && names.any(|name| name.value == "a")
+                loss.probability >= 0.2 && names.any(|name| name.value == "a")
             }
             _ => false,
         });

@@ -13,6 +13,7 @@
 //! | [`http`] | requests and responses that are held up, altered or broken |
 //! | [`dns`] | names that do not resolve, or resolve to nonsense |
 //! | [`pattern`] | what the patterns in rules mean |
+//! | [`wrong`] | one thing that is wrong, and how several at once compose |
 //!
 //! Deliberately absent: selectors, timing, parsing, and any behaviour but that of patterns.
 
@@ -23,5 +24,7 @@ pub mod dns;
 pub mod http;
 pub mod link;
 pub mod pattern;
+pub mod wrong;
 
 pub use link::Link;
+pub use wrong::{Delay, Kind, LinkFault, MachineFault};

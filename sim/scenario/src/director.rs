@@ -5,7 +5,10 @@
 //! waiting for conditions: the story is a timetable, so that a run has the same length whatever the
 //! system does.
 
+mod choose;
 mod faults;
+mod force;
+mod pods;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -69,6 +72,8 @@ pub struct Director {
     pub journal: Arc<Journal>,
     /// Is told how it goes.
     pub progress: Arc<dyn Progress>,
+    /// Whom faults befall that leave it to chance follows from it.
+    pub seed: u64,
 }
 
 /// What the director saw.
@@ -108,6 +113,8 @@ impl Director {
             .chain(self.workloads.iter().map(|workload| &workload.name.value))
             .map(|name| self.world.add_client(name))
             .collect();
+        // Links are as they normally are before anything starts.
+        let mut faults = Faults::new(&self, &clients);
         if let Err(why) = self.bring_up().await {
             return self.told(
                 vec![],
@@ -136,7 +143,7 @@ impl Director {
         }
         let (phases, mut mishaps) = futures::join!(
             self.judge_phases(&timeline, &recorder),
-            self.play(&timeline, &recorder, &clients),
+            self.play(&timeline, &recorder, &mut faults),
         );
         mishaps.extend(self.await_workloads(workloads).await);
         self.told(phases, recorder.take(), mishaps)
@@ -155,20 +162,19 @@ impl Director {
         &self,
         timeline: &Timeline,
         recorder: &Recorder,
-        clients: &[NodeId],
+        faults: &mut Faults<'_>,
     ) -> Vec<Invariant> {
-        let mut faults = Faults::new(self, clients);
         let mut doing = FuturesUnordered::new();
         let mut mishaps = Vec::new();
         let began = recorder.story_began();
         for event in &timeline.events {
             let until = began + event.at;
-            self.attend(&mut doing, until, recorder, &mut mishaps).await;
+            mishaps.extend(self.attend(&mut doing, until, recorder, faults).await);
             recorder.addresses_changed();
             doing.extend(faults.apply(event));
         }
         let end = began + timeline.end;
-        self.attend(&mut doing, end, recorder, &mut mishaps).await;
+        mishaps.extend(self.attend(&mut doing, end, recorder, faults).await);
         if !doing.is_empty() {
             let end = end + STEP_TIMEOUT;
             let all = async {
@@ -190,8 +196,9 @@ impl Director {
         doing: &mut FuturesUnordered<Doing>,
         until: Instant,
         recorder: &Recorder,
-        mishaps: &mut Vec<Invariant>,
-    ) {
+        faults: &mut Faults<'_>,
+    ) -> Vec<Invariant> {
+        let mut mishaps = Vec::new();
         let until = sleep_until(until);
         tokio::pin!(until);
         loop {
@@ -199,9 +206,10 @@ impl Director {
                 biased;
                 Some(done) = doing.next() => {
                     recorder.addresses_changed();
+                    faults.machines_changed();
                     mishaps.extend(self.done(done));
                 }
-                () = &mut until => return,
+                () = &mut until => return mishaps,
             }
         }
     }

@@ -6,7 +6,8 @@
 //!
 //! | part of the file | module |
 //! |---|---|
-//! | `scenario`, `about`, `system`, `network` | here |
+//! | `scenario`, `about`, `system` | here |
+//! | `network`, `links` | [`link`] |
 //! | `cpu` | [`cpu`] |
 //! | `invariants` | `invariant` |
 //! | `clients` | [`client`] |
@@ -32,7 +33,9 @@
 //!   scale: {SERVICE: 1}                 # replicas, whatever the Compose file says
 //! seed: 7                               # unless `--seed` says another
 //! verdict: failed                       # how it ends with that seed: passed, failed, unknown
-//! network: {latency: 200us, jitter: 0}  # when nothing is wrong
+//! network: {latency: 200us, jitter: 0}  # when nothing is wrong; also rate, loss, mtu and the like
+//! links:                                # normal, but different
+//!   - {between: A, and: B, latency: 20ms, rate: 100mbit}
 //! cpu: {poll: 10us, cores: 2}           # under each container; limits are the manifest's
 //! clients:
 //!   - name: load
@@ -58,7 +61,15 @@
 //!       - partition: {between: A, and: [B, C]}  # or {from: A}, {towards: A}, {of: A}
 //!       - loss: {percent: 25%, towards: A}
 //!       - latency: {delay: 50ms, jitter: 5ms, of: A}
-//!       - heal: all                             # partitions, loss, latency
+//!       - {duplicate: {percent: 1%, of: A}}     # corrupt, reorder
+//!       - {rate: {rate: 10mbit, of: A}}         # also with burst, queue
+//!       - {stress: {cpu: 2, load: 90%, of: A}}
+//!       - {disk: {slow: 20ms, of: A}}           # or errors: EIO, full: true, with percent, path
+//!       - {clock: {offset: -5m, drift: 100ppm, of: A}}
+//!       - {http: {port: 80, delay: 1s, percent: 10%, of: A}}   # abort, answer, replace, patch
+//!       - {dns: {answer: error, names: ['A*'], of: B}}
+//!       - {chaos: FILE.yaml, for: 2s}           # Chaos Mesh, Istio; or the document itself
+//!       - heal: all                             # all that is wrong, or one of its kinds
 //!       - reset: {between: A, and: B}
 //!       - power_off: SERVICE                    # power_on
 //!       - load: 100/s                           # stop_load, resume_load
@@ -84,6 +95,7 @@ pub mod cpu;
 pub mod expect;
 pub mod explore;
 mod invariant;
+pub mod link;
 pub mod load;
 pub mod phase;
 pub mod step;
@@ -95,6 +107,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use squall_check::Invariant;
+use squall_fault::Link;
 use squall_host::{Diagnostic, Diagnostics, Origin};
 use squall_record::Verdict;
 
@@ -102,21 +115,14 @@ pub use client::{Client, Extract, Pace, Url};
 pub use cpu::Cpu;
 pub use expect::{Expectation, Quantity, Served};
 pub use explore::Budget;
+pub use link::Normal;
 pub use load::Load;
 pub use phase::Phase;
-pub use step::{Act, Healed, Links, Process, Step};
+pub use step::{Act, Applied, Healed, Links, Process, Source, Step};
 
 use crate::units;
+pub use crate::yaml::Located;
 use crate::yaml::{self, Expect, Fields, Node, Problems, Value};
-
-/// A value and the line where the file has it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Located<T> {
-    /// From 1.
-    pub line: u32,
-    /// What stands there.
-    pub value: T,
-}
 
 /// A scenario file.
 #[derive(Clone, Debug, PartialEq)]
@@ -133,8 +139,10 @@ pub struct Scenario {
     pub seed: Option<u64>,
     /// How the run with that seed ends: a failure that is kept says so.
     pub verdict: Verdict,
-    /// The network as it is when nothing is wrong with it.
-    pub network: Network,
+    /// Any link when nothing is wrong with it.
+    pub network: Link,
+    /// Links that are normally different; of several entries for one link the last counts.
+    pub links: Vec<Normal>,
     /// The processors of its containers.
     pub cpu: Cpu,
     /// Who sends requests.
@@ -163,27 +171,6 @@ pub struct System {
     /// How many containers of a service there are, whatever the Compose file says.
     pub scale: BTreeMap<String, Located<u32>>,
 }
-
-/// The network as it is when nothing is wrong with it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Network {
-    /// From any machine to any other.
-    pub latency: Duration,
-    /// A packet takes up to this much longer.
-    pub jitter: Duration,
-}
-
-impl Default for Network {
-    fn default() -> Self {
-        Self {
-            latency: LATENCY,
-            jitter: Duration::ZERO,
-        }
-    }
-}
-
-/// A switch and a few metres of cable, or a bridge on one machine.
-const LATENCY: Duration = Duration::from_micros(200);
 
 /// How long `up` may take unless said otherwise.
 pub const UP_WITHIN: Duration = Duration::from_secs(120);
@@ -278,7 +265,8 @@ fn read_root(file: Arc<str>, root: &Node, problems: &mut Problems) -> Option<Sce
     let verdict = fields
         .take("verdict")
         .and_then(|node| read_verdict(node, problems));
-    let network = read_network(fields.take("network"), problems);
+    let network = link::read_network(fields.take("network"), problems);
+    let links = link::read_links(fields.take("links"), network, problems);
     let cpu = cpu::read(fields.take("cpu"), problems);
     let clients = client::read_all(fields.take("clients"), problems);
     let phases = fields
@@ -298,6 +286,7 @@ fn read_root(file: Arc<str>, root: &Node, problems: &mut Problems) -> Option<Sce
         seed,
         verdict: verdict.unwrap_or(Verdict::Passed),
         network,
+        links,
         cpu,
         clients,
         phases: phases?,
@@ -418,16 +407,6 @@ fn entries<'a>(
         .iter()
         .map(|(key, node)| (key.text.clone(), node))
         .collect()
-}
-
-fn read_network(node: Option<&Node>, problems: &mut Problems) -> Network {
-    let mut network = Network::default();
-    if let Some(mut fields) = node.and_then(|node| node.fields("network", problems)) {
-        network.latency = duration_or(&mut fields, "latency", LATENCY, problems);
-        network.jitter = duration_or(&mut fields, "jitter", Duration::ZERO, problems);
-        fields.finish(problems);
-    }
-    network
 }
 
 /// The duration under a key, or what stands in for it.

@@ -13,6 +13,7 @@
 //! | [`journal`] | what befell the system, and what its processes said |
 //! | [`run`] | how a run is asked for |
 //! | [`simulated`] | the world of the engine, and a run in it |
+//! | `members` | what a fault's selector can select |
 //! | [`units`] | durations, percentages, rates, comparisons |
 //!
 //! Deliberately absent: reports, the command line, and, but for [`simulated`], the engine. A
@@ -23,6 +24,7 @@ pub mod director;
 pub mod file;
 pub mod journal;
 pub mod judge;
+mod members;
 pub mod plan;
 pub mod recorder;
 pub mod run;
@@ -30,7 +32,8 @@ pub mod simulated;
 pub mod timeline;
 pub mod units;
 pub mod world;
-mod yaml;
+
+use squall_chaos::yaml;
 
 pub use director::{Director, Progress};
 pub use file::Scenario;

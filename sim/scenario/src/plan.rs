@@ -4,18 +4,20 @@
 //! All mistakes in all files are reported at once. Deliberately absent: reading a file a second
 //! time. What a run needs is in the [`Plan`].
 
+mod chaos;
 mod names;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use squall_cluster::compose::{self, Project};
 use squall_cluster::plan::{Plan as Cluster, Surroundings};
 use squall_host::launch::Loader;
 use squall_host::{Diagnostic, Diagnostics, Loaded, Origin};
 
-use crate::file::{Located, Scenario};
+use crate::file::{Act, Located, Scenario};
 use crate::timeline::Timeline;
 use crate::yaml::Problems;
 
@@ -41,6 +43,8 @@ pub struct Plan {
     pub timeline: Arc<Timeline>,
     /// Clients that are programs of the caller's own.
     pub workloads: Vec<Workload>,
+    /// What in fault documents is probably not meant.
+    pub warnings: Vec<Diagnostic>,
 }
 
 /// A client that is a program: it runs on a machine outside the system from the start of the story
@@ -83,12 +87,17 @@ impl Plan {
 
     /// Checks a scenario with a system and workloads that need not come from files.
     pub fn with(
-        scenario: Scenario,
+        mut scenario: Scenario,
         manifest: Manifest<'_>,
         workloads: Vec<Workload>,
         programs: &Programs<'_>,
     ) -> Result<Self, Diagnostics> {
         let mut problems = Problems::new(scenario.file.clone());
+        let folder = match manifest {
+            Manifest::In(folder) => folder,
+            Manifest::Read(_) => Path::new(""),
+        };
+        let warnings = documents(&mut scenario, folder, &mut problems);
         let timeline = Timeline::of(&scenario);
         check_size(&scenario, &timeline, &mut problems);
         let cluster = cluster(&scenario, manifest, programs, &mut problems);
@@ -101,8 +110,41 @@ impl Plan {
             scenario: Arc::new(scenario),
             cluster,
             workloads,
+            warnings,
         })
     }
+}
+
+/// Reads the documents of all steps, and sees that none comes to more than a run can hold. What in
+/// them is probably not meant.
+fn documents(scenario: &mut Scenario, folder: &Path, problems: &mut Problems) -> Vec<Diagnostic> {
+    let end = scenario.phases.iter().map(|phase| phase.lasts).sum();
+    let mut warnings = Vec::new();
+    let mut start = Duration::ZERO;
+    for phase in &mut scenario.phases {
+        for step in &mut phase.steps {
+            let Act::Chaos(applied) = &mut step.act else {
+                continue;
+            };
+            applied.load(folder, problems);
+            let at = start + step.at;
+            let deleted = step.lasts.map(|lasts| at + lasts);
+            for document in applied.documents.iter().flatten() {
+                warnings.extend(document.warnings.iter().cloned());
+                if let Err(many) = squall_chaos::expand(document, at, deleted, end) {
+                    let message = format!(
+                        "`{}` comes to more than {} faults in this story",
+                        many.name, many.max
+                    );
+                    let help = "make its schedule rarer, or the phases shorter";
+                    let origin = Origin::new(document.file.clone(), document.line);
+                    problems.push(Diagnostic::at(origin, message).help(help));
+                }
+            }
+        }
+        start += phase.lasts;
+    }
+    warnings
 }
 
 fn check_size(scenario: &Scenario, timeline: &Timeline, problems: &mut Problems) {

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use squall_cluster::supervise::{Compose, Settings};
-use squall_engine::{Config, Link};
+use squall_engine::Config;
 use squall_record::RunRecord;
 
 use crate::director::{Director, Measured, Progress};
@@ -40,16 +40,11 @@ pub fn run(
     progress: Arc<dyn Progress>,
 ) -> Result<RunRecord, RunError> {
     let journal = Arc::new(Journal::new());
-    let network = plan.scenario.network;
     let phases: Duration = plan.scenario.phases.iter().map(|phase| phase.lasts).sum();
     let written = journal.clone();
     let config = Config {
         seed: options.seed,
-        link: Link {
-            latency: network.latency,
-            jitter: network.jitter,
-            ..Link::default()
-        },
+        link: plan.scenario.network,
         virtual_limit: phases + VIRTUAL_SLACK,
         trace: options.trace.as_deref().map(open_trace).transpose()?,
         reader: Box::new(move |host, line| {
@@ -76,6 +71,7 @@ pub fn run(
             system,
             journal: told,
             progress,
+            seed,
         }
         .direct()
         .await

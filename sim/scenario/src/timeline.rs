@@ -6,7 +6,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::file::{Act, Load, Pace, Scenario};
+use squall_chaos::Injection;
+
+use crate::file::{Act, Applied, Load, Pace, Scenario};
 
 /// When everything happens, counted from the start of the story.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,9 +29,20 @@ pub struct Event {
     /// When.
     pub at: Duration,
     /// What.
-    pub act: Act,
+    pub deed: Deed,
     /// Whether it is done or undone.
     pub undo: bool,
+    /// The same for what is done and its undoing, and for nothing else.
+    pub id: usize,
+}
+
+/// What the director does.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Deed {
+    /// A step of the scenario.
+    Act(Act),
+    /// One of the faults that the documents of a step come to.
+    Inject(Injection),
 }
 
 /// A time in which a client keeps one pace.
@@ -58,18 +71,31 @@ impl Timeline {
                 }
             }
         };
+        let end: Duration = scenario.phases.iter().map(|phase| phase.lasts).sum();
+        let mut id = 0;
         let mut start = Duration::ZERO;
         for phase in &scenario.phases {
             change(start, &phase.load);
             for step in &phase.steps {
                 let at = start + step.at;
-                let event = |at, undo| Event {
-                    at,
-                    act: step.act.clone(),
-                    undo,
+                let deleted = step.lasts.map(|lasts| at + lasts);
+                let deeds = match &step.act {
+                    Act::Chaos(applied) => injections(applied, at, deleted, end),
+                    act => vec![(Deed::Act(act.clone()), at, deleted)],
                 };
-                events.push(event(at, false));
-                events.extend(step.lasts.map(|lasts| event(at + lasts, true)));
+                for (deed, at, until) in deeds {
+                    id += 1;
+                    let event = |at, undo| Event {
+                        at,
+                        deed: deed.clone(),
+                        undo,
+                        id,
+                    };
+                    events.push(event(at, false));
+                    // What outlasts the story needs no end.
+                    let until = until.filter(|until| *until <= end);
+                    events.extend(until.map(|until| event(until, true)));
+                }
                 if let Act::Load(loads) = &step.act {
                     change(at, loads);
                 }
@@ -119,6 +145,24 @@ impl Timeline {
             .map(of_one)
             .sum()
     }
+}
+
+/// What the documents of a step come to, with beginning and end. The plan has refused those that
+/// come to too much.
+fn injections(
+    applied: &Applied,
+    at: Duration,
+    deleted: Option<Duration>,
+    end: Duration,
+) -> Vec<(Deed, Duration, Option<Duration>)> {
+    let documents = applied.documents.iter().flatten();
+    documents
+        .flat_map(|document| squall_chaos::expand(document, at, deleted, end).unwrap_or_default())
+        .map(|injection| {
+            let (from, until) = (injection.from, injection.until);
+            (Deed::Inject(injection), from, until)
+        })
+        .collect()
 }
 
 fn stretches(declared: Pace, mut changes: Vec<(Duration, Load)>, end: Duration) -> Vec<Stretch> {

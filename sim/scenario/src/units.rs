@@ -6,23 +6,7 @@
 use std::fmt;
 use std::time::Duration;
 
-/// A complaint about a quantity: what is wrong, and what to write.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BadQuantity {
-    /// What is wrong.
-    pub message: String,
-    /// What to write.
-    pub help: String,
-}
-
-impl BadQuantity {
-    fn new(message: impl Into<String>, help: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            help: help.into(),
-        }
-    }
-}
+pub use squall_chaos::yaml::BadQuantity;
 
 /// The units of time, the long ones first so that `ms` is not taken for `m`.
 const UNITS_NS: [(&str, f64); 8] = [
@@ -79,6 +63,98 @@ pub fn percent(text: &str) -> Result<f64, BadQuantity> {
         Some((number, "")) if number <= 100.0 => Ok(number / 100.0),
         Some((_, "")) => Err(bad("it is more than all")),
         _ => Err(bad("what stands before the % is no number")),
+    }
+}
+
+/// Reads a duration that may be below zero, such as `-5m`: whether it is, and how long.
+pub fn signed_duration(text: &str) -> Result<(bool, Duration), BadQuantity> {
+    let text = text.trim();
+    match text.strip_prefix('-') {
+        Some(rest) => duration(rest).map(|duration| (true, duration)),
+        None => duration(text.strip_prefix('+').unwrap_or(text)).map(|duration| (false, duration)),
+    }
+}
+
+/// Reads how far a clock's oscillator is off: `100ppm`, `-20.5ppm`.
+pub fn drift_ppm(text: &str) -> Result<f64, BadQuantity> {
+    const HELP: &str = "write millionths, as in 100ppm or -50ppm; at most 100000ppm, a tenth";
+    const MAX: f64 = 100_000.0;
+    let text = text.trim();
+    let bad = |why: &str| BadQuantity::new(format!("`{text}` is no drift: {why}"), HELP);
+    let number = text
+        .strip_suffix("ppm")
+        .ok_or_else(|| bad("it does not end in ppm"))?;
+    let (sign, number) = match number.strip_prefix('-') {
+        Some(number) => (-1.0, number),
+        None => (1.0, number.strip_prefix('+').unwrap_or(number)),
+    };
+    match leading_number(number.trim_end()) {
+        Some((number, "")) if number <= MAX => Ok(sign * number),
+        Some((_, "")) => Err(bad("it is too much")),
+        _ => Err(bad("what stands before ppm is no number")),
+    }
+}
+
+/// Reads a number of bytes: `1500`, `64kB`, `1MB`, `1MiB`.
+pub fn bytes(text: &str) -> Result<u64, BadQuantity> {
+    const HELP: &str = "write a number with its unit, as in 1500B, 64kB, 1MB or 1MiB";
+    amount(text, &SIZES, 1e15, "size", HELP)
+}
+
+/// Units of sizes, in bytes.
+pub(crate) const SIZES: [(&str, f64); 6] = [
+    ("KiB", 1024.0),
+    ("MiB", 1_048_576.0),
+    ("kB", 1e3),
+    ("MB", 1e6),
+    ("GB", 1e9),
+    ("B", 1.0),
+];
+
+/// Units of what passes in a second, in bytes.
+pub(crate) const BANDWIDTHS: [(&str, f64); 7] = [
+    ("kbit", 125.0),
+    ("mbit", 125e3),
+    ("gbit", 125e6),
+    ("bit", 0.125),
+    ("kB/s", 1e3),
+    ("MB/s", 1e6),
+    ("B/s", 1.0),
+];
+
+/// Reads what passes over time in tc(8)'s words for bits (`10mbit`, decimal), as bytes a second.
+/// Its `mbps`, which is megabytes, is refused: nobody reads it so.
+pub fn bandwidth(text: &str) -> Result<u64, BadQuantity> {
+    const HELP: &str = "write bits or bytes a second, as in 10mbit, 512kbit, 1gbit or 2MB/s";
+    let bytes = amount(text, &BANDWIDTHS, 1e12, "bandwidth", HELP)?;
+    match bytes {
+        0 => Err(BadQuantity::new(
+            format!("`{}` lets nothing pass", text.trim()),
+            "write `partition` for that",
+        )),
+        bytes => Ok(bytes),
+    }
+}
+
+fn amount(
+    text: &str,
+    units: &[(&str, f64)],
+    max: f64,
+    what: &str,
+    help: &str,
+) -> Result<u64, BadQuantity> {
+    let text = text.trim();
+    let bad = |why: &str| BadQuantity::new(format!("`{text}` is no {what}: {why}"), help);
+    let (number, unit) = leading_number(text).ok_or_else(|| bad("a number is missing"))?;
+    let (_, factor) = units
+        .iter()
+        .find(|(name, _)| *name == unit.trim())
+        .ok_or_else(|| bad("the unit is missing or unknown"))?;
+    let bytes = number * factor;
+    match bytes <= max {
+        // Below the bound a float counts bytes exactly.
+        true => Ok(bytes.round() as u64),
+        false => Err(bad("it is too much")),
     }
 }
 
@@ -270,6 +346,28 @@ mod tests {
     }
 
     #[test]
+    fn sizes_bandwidths_and_drifts_have_their_units() {
+        assert_eq!(bytes("64kB").unwrap(), 64_000);
+        assert_eq!(bytes("1.5 MiB").unwrap(), 1_572_864);
+        assert_eq!(bandwidth("10mbit").unwrap(), 1_250_000);
+        assert_eq!(bandwidth("2MB/s").unwrap(), 2_000_000);
+        assert_eq!(drift_ppm("-20.5ppm").unwrap(), -20.5);
+        assert_eq!(
+            signed_duration("-5m").unwrap(),
+            (true, Duration::from_secs(300))
+        );
+        for text in ["1mbps", "10", "0bit", "fast", "9e9gbit"] {
+            assert!(bandwidth(text).is_err(), "{text}");
+        }
+        for text in ["1", "1kb", "-1B"] {
+            assert!(bytes(text).is_err(), "{text}");
+        }
+        for text in ["1", "ppm", "1e3ppm", "200000ppm"] {
+            assert!(drift_ppm(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
     fn comparisons_know_which_ends_belong_to_them() {
         let share = |text| Comparison::read(text, Kind::Share).unwrap();
         assert!(share("100%").holds(1.0) && !share("100%").holds(0.999));
@@ -295,6 +393,7 @@ mod tests {
         #[test]
         fn nothing_panics(text in "\\PC*") {
             let _ = (duration(&text), percent(&text), rate(&text));
+            let _ = (signed_duration(&text), drift_ppm(&text), bytes(&text), bandwidth(&text));
             for kind in [Kind::Share, Kind::Time, Kind::Count] {
                 let _ = Comparison::read(&text, kind);
             }

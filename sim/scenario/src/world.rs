@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use squall_chaos::Member;
 use squall_cluster::Machine;
 use squall_cluster::machine::NodeId;
 use squall_fault::clock::Skew;
@@ -55,6 +56,15 @@ pub trait World: Machine {
     fn set_dns(&self, node: NodeId, rules: Vec<dns::Rule>);
 }
 
+/// One that a fault's selector can select.
+#[derive(Clone, Debug)]
+pub struct Pod {
+    /// What selectors see. Its name is a target.
+    pub member: Member,
+    /// Its machine.
+    pub node: NodeId,
+}
+
 /// The system under test, as its control plane runs it.
 pub trait System: Send + Sync + 'static {
     /// Starts everything, in the order of its dependencies, and returns once all that can be
@@ -74,6 +84,16 @@ pub trait System: Send + Sync + 'static {
     /// Does something to a target's processes, as `docker kill` and its siblings do. Ends when
     /// Docker's command would return. The error is a sentence for the user.
     fn act(&self, target: &str, process: Process) -> BoxFuture<'static, Result<(), String>>;
+
+    /// Everyone that a fault's selector can select now, in the order of the manifest.
+    fn members(&self) -> Vec<Pod>;
+
+    /// SIGTERM, and SIGKILL after `grace`, whatever the manifest says; as `docker stop --time`.
+    fn stop_within(&self, target: &str, grace: Duration) -> BoxFuture<'static, Result<(), String>>;
+
+    /// Kills a target's process and leaves nothing in its place: the address stays and refuses
+    /// connections, the names stay, and nobody restarts it before [`Process::Start`].
+    fn hollow(&self, target: &str) -> BoxFuture<'static, Result<(), String>>;
 
     /// Gives a service so many containers.
     fn scale(&self, service: &str, replicas: u32) -> BoxFuture<'static, Result<(), String>>;

@@ -55,6 +55,7 @@ async fn direct(fake: &Arc<Fake>, text: &str) -> (RunRecord, Vec<String>) {
         system: Arc::new(handle),
         journal: journal.clone(),
         progress: heard.clone(),
+        seed: fake.seed,
     };
     // As the engine does: the story is a task of its own.
     let told = tokio::spawn(director.direct()).await.unwrap();
@@ -273,5 +274,267 @@ async fn a_name_that_is_not_known_is_a_failed_request() {
         Verdict::Passed,
         "{:#?}",
         record.summary.phases
+    );
+}
+
+/// Plays steps over ten seconds with half a request a second; the state of the fake world after it.
+async fn steps(fake: &Arc<Fake>, more: &str, steps: &str) -> RunRecord {
+    let head = HEAD.replace("10/s", "0.5/s");
+    let text = format!("{head}{more}\nphases:\n  - phase: p\n    for: 10s\n    steps:\n{steps}");
+    direct(fake, &text).await.0
+}
+
+fn told(record: &RunRecord) -> Vec<String> {
+    let told = record.happenings.iter();
+    told.map(|h| format!("{} {}: {}", h.at_us / 1_000_000 - 5, h.host, h.what))
+        .collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn faults_overlap_and_the_end_of_one_leaves_the_others() {
+    let fake = Arc::new(Fake::new());
+    let record = steps(
+        &fake,
+        "",
+        "      - {at: 1s, latency: {delay: 50ms, from: a, towards: b}, for: 6s}
+      - {at: 2s, loss: {percent: 50%, from: a, towards: b}, for: 2s}
+      - {at: 3s, loss: {percent: 50%, correlation: 10%, from: a, towards: b}, for: 3s}
+      - at: 5s
+        for: 4s
+        chaos:
+          apiVersion: chaos-mesh.org/v1alpha1
+          kind: NetworkChaos
+          metadata: {name: slow}
+          spec:
+            action: netem
+            mode: all
+            selector: {labelSelectors: {app: a}}
+            target: {mode: all, selector: {labelSelectors: {app: b}}}
+            delay: {latency: 10ms, jitter: 1ms}
+            duplicate: {duplicate: '1'}
+      - {at: 8s, heal: latency}
+",
+    )
+    .await;
+    let state = fake.state.lock().unwrap();
+    let shown: Vec<String> = state
+        .links
+        .iter()
+        .map(|(from, to, link)| {
+            let Loss::Random(loss) = link.loss else {
+                panic!("{link:?}")
+            };
+            let (loss, twice) = (loss.probability, link.duplicate.probability);
+            format!("{from}-{to} {:?} {loss} {twice}", link.latency)
+        })
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            "1-2 50ms 0 0",
+            "1-2 50ms 0.5 0",
+            "1-2 50ms 0.75 0",
+            "1-2 50ms 0.5 0",
+            // Added to what the short form has set.
+            "1-2 60ms 0.5 0.01",
+            "1-2 60ms 0 0.01",
+            "1-2 10.2ms 0 0.01",
+            // The delay is healed; the duplicates of the same document stay to its end.
+            "1-2 200µs 0 0.01",
+            "1-2 200µs 0 0",
+        ]
+    );
+    let told = told(&record);
+    assert!(
+        told.contains(
+            &"5 network: NetworkChaos slow: delay 10ms + 1ms, 1% duplicates: a towards b"
+                .to_owned()
+        ),
+        "{told:#?}"
+    );
+    assert_eq!(
+        told.last().unwrap(),
+        "9 network: NetworkChaos slow: delay 10ms + 1ms, 1% duplicates over: a towards b"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn machines_are_made_slow_and_wrong_and_well_again() {
+    let fake = Arc::new(Fake::new());
+    let record = steps(
+        &fake,
+        "",
+        "      - {at: 1s, stress: {cpu: 2, load: 50%, of: a}, for: 3s}
+      - {at: 2s, stress: {cpu: 1, of: a}, for: 1s}
+      - {at: 5s, clock: {offset: -5m, drift: 100ppm, of: b}}
+      - {at: 5s, disk: {errors: EIO, percent: 10%, of: b}}
+      - {at: 5s, http: {port: 80, answer: 503, of: a}, for: 4s}
+      - {at: 5s, dns: {answer: error, names: [b], of: load}}
+      - {at: 6s, heal: disk}
+      - {at: 7s, heal: all}
+",
+    )
+    .await;
+    let state = fake.state.lock().unwrap();
+    let shown: Vec<String> = state
+        .faults
+        .iter()
+        .map(|(n, what)| format!("{n} {what}"))
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            "1 [Stressor { workers: 2, load: 0.5 }]",
+            "1 [Stressor { workers: 2, load: 0.5 }, Stressor { workers: 1, load: 1.0 }]",
+            "1 [Stressor { workers: 2, load: 0.5 }]",
+            "1 []",
+            "2 Skew { offset_ns: -300000000000, drift_ppm: 100.0 }",
+            "2 [Rule { path: None, operations: [], probability: 0.1, effect: Errno(5) }]",
+            "1 [Rule { port: 80, side: Request, matches: Matches { path: None, method: None, status: None, request_headers: [], response_headers: [] }, probability: 1.0, effect: Effect { abort: false, delay: None, answer: Some(503), replace: Parts { path: None, method: None, status: None, body: None, queries: [], headers: [] }, patch: Parts { path: None, method: None, status: None, body: None, queries: [], headers: [] } } }]",
+            "101 [Rule { patterns: [\"b\"], effect: Error }]",
+            "2 []",
+            "2 Skew { offset_ns: 0, drift_ppm: 0.0 }",
+            "1 []",
+            "101 []",
+        ]
+    );
+    // What was healed does not end a second time.
+    let told = told(&record);
+    assert_eq!(told.last().unwrap(), "7 network: healed", "{told:#?}");
+    assert!(
+        told.contains(&"1 a: stress 2 x 50%".to_owned()),
+        "{told:#?}"
+    );
+    assert!(
+        told.contains(&"4 a: stress 2 x 50% over".to_owned()),
+        "{told:#?}"
+    );
+}
+
+fn pod_chaos(at: u32, name: &str, spec: &str) -> String {
+    format!(
+        "      - at: {at}s
+        chaos: {{apiVersion: chaos-mesh.org/v1alpha1, kind: PodChaos, metadata: {{name: {name}}}, spec: {{{spec}}}}}\n"
+    )
+}
+
+#[tokio::test(start_paused = true)]
+async fn pods_are_killed_emptied_and_restarted() {
+    let fake = Arc::new(Fake::new());
+    let of_a = "mode: all, selector: {labelSelectors: {app: a}}";
+    let text = [
+        pod_chaos(1, "kill", &format!("action: pod-kill, {of_a}")),
+        pod_chaos(
+            2,
+            "gently",
+            &format!("action: pod-kill, gracePeriod: 5, {of_a}"),
+        ),
+        pod_chaos(
+            3,
+            "fail",
+            &format!("action: pod-failure, duration: 2s, {of_a}"),
+        ),
+        pod_chaos(
+            6,
+            "container",
+            &format!("action: container-kill, containerNames: [a], {of_a}"),
+        ),
+        pod_chaos(
+            7,
+            "container",
+            &format!("action: container-kill, containerNames: [a], {of_a}"),
+        ),
+    ]
+    .concat();
+    let record = steps(&fake, "", &text).await;
+    let state = fake.state.lock().unwrap();
+    use Process::{Kill, Start};
+    let acts: Vec<Process> = state.acts.iter().map(|(_, process)| *process).collect();
+    assert_eq!(acts, [Kill, Start, Start, Start, Start, Start]);
+    assert_eq!(
+        state.pods,
+        [
+            "a stopped within 5s",
+            "a hollow at 8s",
+            "a hollow at 11s",
+            "a hollow at 12s"
+        ]
+    );
+    // The second restart of the kubelet waits for ten seconds, to which the run waits.
+    assert!(fake.began.elapsed() >= Duration::from_secs(22));
+    let told = told(&record);
+    assert!(
+        told.contains(&"1 a: PodChaos kill: killed, another takes its place".to_owned()),
+        "{told:#?}"
+    );
+    assert!(
+        told.contains(&"5 a: PodChaos fail: pod failure over".to_owned()),
+        "{told:#?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_seed_says_whom_a_fault_befalls() {
+    let one = "action: pod-kill, mode: one, selector: {namespaces: [default]}";
+    let text: String = (0..8).map(|at| pod_chaos(at, "one", one)).collect();
+    let mut seen = Vec::new();
+    for seed in [1, 1, 2] {
+        let fake = Arc::new(Fake {
+            seed,
+            ..Fake::new()
+        });
+        // A fault of another name changes nothing for these.
+        let text = match seen.len() {
+            1 => text.clone() + &pod_chaos(0, "other", one).replace("pod-kill", "pod-failure"),
+            _ => text.clone(),
+        };
+        let record = steps(&fake, "", &text).await;
+        let told = told(&record).into_iter();
+        let told: Vec<String> = told.filter(|one| one.contains("killed")).collect();
+        assert_eq!(told.len(), 8);
+        seen.push(told);
+    }
+    assert_eq!(seen[0], seen[1]);
+    assert_ne!(seen[0], seen[2]);
+    assert!(seen[0].iter().any(|one| one.contains("a:")));
+    assert!(seen[0].iter().any(|one| one.contains("b:")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn links_have_their_own_normal() {
+    let fake = Arc::new(Fake::new());
+    let more = "links:\n  - {between: a, and: b, latency: 20ms, rate: 100mbit}\n  - {from: a, towards: b, mtu: 1400}\n";
+    steps(
+        &fake,
+        more,
+        "      - {at: 1s, partition: {from: b, towards: a}, for: 1s}\n",
+    )
+    .await;
+    let state = fake.state.lock().unwrap();
+    let shown: Vec<_> = state
+        .links
+        .iter()
+        .map(|(from, to, link)| {
+            let rate = link.rate.map(|rate| rate.bytes_per_second);
+            (
+                *from,
+                *to,
+                link.is_cut,
+                link.latency.as_millis(),
+                rate,
+                link.mtu,
+            )
+        })
+        .collect();
+    let slow = |is_cut| (2, 1, is_cut, 20, Some(12_500_000), 1500);
+    // The last entry for a link counts.
+    assert_eq!(
+        shown,
+        [
+            (1, 2, false, 0, None, 1400),
+            slow(false),
+            slow(true),
+            slow(false)
+        ]
     );
 }

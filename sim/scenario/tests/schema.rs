@@ -4,6 +4,8 @@
 use std::time::Duration;
 
 use squall_check::Invariant;
+use squall_fault::LinkFault;
+use squall_fault::link::Loss;
 use squall_scenario::file::{Act, Extract, Load, Pace, Process, Quantity, Scenario, is_scenario};
 
 const GOOD: &str = r#"# A comment first.
@@ -121,17 +123,17 @@ fn a_scenario_says_what_it_says() {
         (services[0].value.as_str(), services[0].line),
         ("postgres-slave2", 41)
     );
-    let Act::Partition(links) = &one.steps[1].act else {
+    let Act::Link(links, LinkFault::Cut) = &one.steps[1].act else {
         panic!("{:?}", one.steps[1])
     };
     assert!(links.both_ways);
     assert_eq!(links.towards.as_ref().unwrap().len(), 2);
     assert_eq!(one.steps[1].lasts, Some(Duration::from_secs(3)));
-    let Act::Loss(links, fraction) = &one.steps[2].act else {
+    let Act::Link(links, LinkFault::Loss(Loss::Random(loss))) = &one.steps[2].act else {
         panic!("{:?}", one.steps[2])
     };
     assert!(links.from.is_none() && !links.both_ways);
-    assert_eq!(*fraction, 0.25);
+    assert_eq!(loss.probability, 0.25);
     assert_eq!(
         scenario.invariants,
         [
@@ -300,6 +302,63 @@ fn every_mistake_has_its_line_and_its_help() {
             ],
         ),
         (
+            phase("steps: [{rate: {rate: 10mbps, of: a}}]"),
+            &["9: `10mbps` is no bandwidth: the unit is missing or unknown / write bits or bytes"],
+        ),
+        (
+            phase("steps: [{stress: {cpu: many, of: a}}]"),
+            &["9: cpu is no number of loops"],
+        ),
+        (
+            phase("steps: [{stress: {cpu: 1}}]"),
+            &["9: stress has no `of`"],
+        ),
+        (
+            phase("steps: [{disk: {slow: 1ms, errors: EIO, of: a}}]"),
+            &["9: `disk` says 2 things that are wrong with it"],
+        ),
+        (
+            phase("steps: [{disk: {errors: EOI, of: a}}]"),
+            &[
+                "9: no error `EOI` / did you mean `EIO`?",
+                "9: `disk` says 0 things",
+            ],
+        ),
+        (
+            phase("steps: [{clock: {of: a}}]"),
+            &["9: `clock` does not say how it is wrong"],
+        ),
+        (
+            phase("steps: [{http: {port: 80, of: a}}]"),
+            &["9: `http` does nothing to the messages"],
+        ),
+        (
+            phase("steps: [{http: {port: 80, status: 200, delay: 1s, of: a}}]"),
+            &["9: `status` and `response_headers` tell responses apart"],
+        ),
+        (
+            phase("steps: [{dns: {answer: nothing, of: a}}]"),
+            &["9: no answer `nothing`"],
+        ),
+        (
+            phase("steps: [{loss: {bursts: {to_bad: 1%}, of: a}}]"),
+            &["9: bursts has no `to_good`"],
+        ),
+        (
+            phase("steps: [{latency: {delay: 1ms, distribution: parteo, of: a}}]"),
+            &["9: unknown distribution `parteo` / did you mean `pareto`?"],
+        ),
+        (
+            phase(
+                "steps: [{chaos: {apiVersion: chaos-mesh.org/v1alpha1, kind: PodChaos, metadata: {name: n}, spec: {action: pod-kill, mode: all, selector: {}}}}]",
+            ),
+            &["9: the selector is empty"],
+        ),
+        (
+            with("links: [{between: a, and: b, mtu: 10}]\nphases:\n  - {phase: p, for: 1s}\n"),
+            &["6: mtu is no size of a packet"],
+        ),
+        (
             phase("steps: [{scale: {a: many}}]"),
             &["9: `many` is no number of containers"],
         ),
@@ -398,6 +457,67 @@ fn every_mistake_has_its_line_and_its_help() {
 }
 
 #[test]
+fn every_fault_has_a_short_form() {
+    let text = phase(
+        "steps:
+      - {duplicate: {percent: 1%, correlation: 5%, of: a}}
+      - {corrupt: {percent: 2%, of: a}}
+      - {reorder: {percent: 3%, gap: 5, of: a}}
+      - {rate: {rate: 8mbit, of: a}}
+      - {bandwidth: {rate: 8mbit, of: a}}
+      - {loss: {bursts: {to_bad: 1%, to_good: 10%}, of: a}}
+      - {stress: {cpu: 2, load: 90%, of: a}}
+      - {disk: {slow: 20ms, path: '/data/**', operations: [sync], of: a}}
+      - {disk: {full: true, of: a}}
+      - {clock: {drift: -20ppm, of: [a, b]}}
+      - {http: {port: 80, side: response, abort: true, percent: 5%, of: a}}
+      - {dns: {answer: random, of: a}}
+      - {chaos: chaos/file.yaml}",
+    );
+    let scenario = Scenario::read("x.yaml".into(), &text).unwrap();
+    let acts: Vec<String> = scenario.phases[0]
+        .steps
+        .iter()
+        .map(|step| match &step.act {
+            Act::Link(_, fault) => fault.to_string(),
+            Act::Machine(names, fault) => format!("{} {fault}", names.len()),
+            Act::Chaos(applied) => format!("{:?}", applied.documents),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(
+        acts,
+        [
+            "1% duplicates",
+            "2% corruption",
+            "3% out of order",
+            "1000000 bytes a second",
+            "1000000 bytes a second",
+            "loss in bursts of 100%, 9.090909% of the time",
+            "1 stress 2 x 90%",
+            "1 disk 20ms slower",
+            "1 disk fails with error 28",
+            "2 clock drifts -20 ppm",
+            "1 http on port 80: aborted (5%)",
+            "1 dns lies",
+            "None",
+        ]
+    );
+    // Two keys for one thing are one thing.
+    assert_eq!(
+        scenario.phases[0].steps[3].act.to_owned(),
+        match &scenario.phases[0].steps[4].act {
+            Act::Link(links, fault) => {
+                let mut links = links.clone();
+                links.towards.as_mut().unwrap()[0].line -= 1;
+                Act::Link(links, *fault)
+            }
+            other => panic!("{other:?}"),
+        }
+    );
+}
+
+#[test]
 fn two_clients_with_one_name_are_told_apart_by_their_lines() {
     let one = "{name: load, get: 'http://x/', rate: 1/s}";
     let text = format!(
@@ -447,7 +567,7 @@ fn the_reference_in_the_documentation_is_a_scenario() {
     let text: Vec<&str> = lines.collect();
     assert!(text.len() > 40);
     let scenario = Scenario::read("file.rs".into(), &text.join("\n")).unwrap();
-    assert_eq!(scenario.phases[0].steps.len(), 11);
+    assert_eq!(scenario.phases[0].steps.len(), 19);
     assert_eq!(scenario.phases[0].expect.len(), 12);
 }
 

@@ -46,6 +46,7 @@ services:
   one:
     image: test/web
     environment: {NAME: first}
+    labels: {tier: web}
     ports: ['8080:80']
   two:
     image: test/web
@@ -299,4 +300,97 @@ phases:
         record.summary
     );
     assert_eq!(record.summary.invariants, []);
+}
+
+const PODS: &str = "
+clients:
+  - {name: load, get: 'http://localhost:8080/', rate: 20/s, timeout: 3s, backend: $.name}
+phases:
+  - phase: emptied
+    for: 5s
+    steps:
+      - at: 1s
+        chaos:
+          apiVersion: chaos-mesh.org/v1alpha1
+          kind: PodChaos
+          metadata: {name: empty}
+          spec: {action: pod-failure, duration: 4s, mode: all, selector: {labelSelectors: {app: one}}}
+    expect: {status: {200: 20%, refused: 80%}}
+  - phase: killed and replaced
+    for: 5s
+    steps:
+      - at: 1s
+        chaos:
+          apiVersion: chaos-mesh.org/v1alpha1
+          kind: PodChaos
+          metadata: {name: kill}
+          spec: {action: pod-kill, mode: all, selector: {labelSelectors: {com.docker.compose.service: one}}}
+    expect: {success: '> 95%'}
+  - phase: container restarted
+    for: 5s
+    steps:
+      - at: 1s
+        chaos:
+          apiVersion: chaos-mesh.org/v1alpha1
+          kind: PodChaos
+          metadata: {name: restart}
+          spec: {action: container-kill, containerNames: [one], mode: one, selector: {labelSelectors: {tier: web}}}
+    expect: {success: '>= 99%'}
+";
+
+#[test]
+fn pods_fail_and_come_back() {
+    let record = play("pods", 1, PODS);
+    assert_eq!(
+        record.summary.verdict,
+        Verdict::Passed,
+        "{:#?}\n{:#?}",
+        record.summary,
+        record.happenings
+    );
+}
+
+#[test]
+fn a_fault_that_can_befall_nobody_is_an_input_error() {
+    let of = |spec: &str| {
+        format!(
+            "phases:\n  - phase: p\n    for: 5s\n    steps:\n      - chaos:\n          apiVersion: chaos-mesh.org/v1alpha1\n          kind: PodChaos\n          metadata: {{name: n}}\n          spec: {spec}\n"
+        )
+    };
+    for (spec, wanted) in [
+        (
+            "{action: pod-kill, mode: all, selector: {labelSelectors: {app: three}}}",
+            "scenario.yaml:11: the selector selects nobody",
+        ),
+        (
+            "{action: pod-kill, mode: all, selector: {namespaces: [production]}}",
+            "scenario.yaml:11: no namespace `production`",
+        ),
+        (
+            "{action: container-kill, containerNames: [sidecar], mode: all, selector: {labelSelectors: {app: one}}}",
+            "scenario.yaml:11: nobody-one-1 has no container `sidecar`",
+        ),
+    ] {
+        let Err(bad) = open(&files("nobody", &of(spec))) else {
+            panic!("{spec} is good")
+        };
+        assert!(bad.to_string().contains(wanted), "{bad}\nfor {wanted}");
+    }
+    let bad = open(&files(
+        "nobody",
+        "phases: [{phase: p, for: 5s, steps: [{chaos: none.yaml}]}]\n",
+    ));
+    let bad = bad.err().unwrap().to_string();
+    assert!(bad.contains("scenario.yaml:3: cannot read"), "{bad}");
+}
+
+#[test]
+fn schedules_begin_when_the_simulation_does() {
+    let when = squall_chaos::schedule::When::read("0 0 2 1 *").unwrap();
+    let day = Duration::from_secs(24 * 3600);
+    assert_eq!(when.next(Duration::ZERO), Some(day));
+    assert_eq!(
+        squall_engine::Config::default().epoch,
+        Duration::from_secs(1_735_689_600)
+    );
 }

@@ -7,6 +7,8 @@ use std::fmt;
 use std::panic::Location;
 use std::time::Duration;
 
+use squall_fault::link::Loss;
+use squall_fault::{Delay, LinkFault};
 use squall_scenario::file::{Act, Located, Process, Step};
 
 pub use squall_scenario::file::Links;
@@ -98,19 +100,24 @@ pub fn scale(service: &str, replicas: u32) -> Fault {
 /// Nothing passes on these links: silence, not an error.
 #[track_caller]
 pub fn partition(links: Links) -> Fault {
-    fault(Act::Partition(links))
+    fault(Act::Link(links, LinkFault::Cut))
 }
 
 /// This share of the packets on these links is lost, from 0 to 100.
 #[track_caller]
 pub fn loss(percent: f64, links: Links) -> Fault {
-    fault(Act::Loss(links, percent / 100.0))
+    let loss = Loss::independent(percent / 100.0);
+    fault(Act::Link(links, LinkFault::Loss(loss)))
 }
 
 /// Packets on these links take this long, and up to `jitter` longer.
 #[track_caller]
 pub fn latency(delay: Duration, jitter: Duration, links: Links) -> Fault {
-    fault(Act::Latency(links, delay, jitter))
+    let delay = Delay {
+        jitter,
+        ..Delay::steady(delay)
+    };
+    fault(Act::Link(links, LinkFault::Latency(delay)))
 }
 
 /// Open TCP connections on these links are reset, at both ends.
@@ -223,14 +230,14 @@ impl fmt::Display for Fault {
             }
             Act::Power(names, false) => write!(f, "power_off({})", Code(names))?,
             Act::Scale(name, replicas) => write!(f, "scale({:?}, {replicas})", name.value)?,
-            Act::Partition(links) => write!(f, "partition({})", Code(links))?,
-            Act::Loss(links, share) => {
+            Act::Link(links, LinkFault::Cut) => write!(f, "partition({})", Code(links))?,
+            Act::Link(links, LinkFault::Loss(Loss::Random(chance))) => {
                 // Without the last bits that a division left.
-                let percent = (share * 1e8).round() / 1e6;
+                let percent = (chance.probability * 1e8).round() / 1e6;
                 write!(f, "loss({percent:?}, {})", Code(links))?;
             }
-            Act::Latency(links, delay, jitter) => {
-                let (delay, jitter) = (Code(delay), Code(jitter));
+            Act::Link(links, LinkFault::Latency(delay)) => {
+                let (delay, jitter) = (Code(&delay.latency), Code(&delay.jitter));
                 write!(f, "latency({delay}, {jitter}, {})", Code(links))?;
             }
             Act::Reset(links) => write!(f, "reset({})", Code(links))?,

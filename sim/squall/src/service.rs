@@ -86,6 +86,7 @@ pub(crate) fn service(name: &str, origin: Origin) -> squall_cluster::compose::Se
         command: None,
         entrypoint: None,
         environment: BTreeMap::new(),
+        labels: BTreeMap::new(),
         ports: Vec::new(),
         depends_on: Vec::new(),
         healthcheck: HealthcheckSetting::Disabled,

@@ -16,7 +16,8 @@ use squall_host::launch::Loader;
 use squall_host::{Diagnostic, Diagnostics, Facts, Host, Launch, Loaded, Origin, Shutdown};
 use squall_record::Verdict;
 use squall_scenario::Scenario;
-use squall_scenario::file::{self, Cpu, Located, Network, System, UP_WITHIN};
+use squall_scenario::file::link::network;
+use squall_scenario::file::{self, Cpu, Located, System, UP_WITHIN};
 
 use crate::client::{self, Client};
 use crate::fault::Fault;
@@ -67,7 +68,8 @@ impl Test {
             },
             seed: None,
             verdict: Verdict::Passed,
-            network: Network::default(),
+            network: network(),
+            links: Vec::new(),
             cpu: Cpu::default(),
             clients: Vec::new(),
             phases: Vec::new(),
@@ -258,7 +260,8 @@ impl Test {
 
     /// The network when nothing is wrong with it.
     pub fn network(&mut self, latency: Duration, jitter: Duration) -> &mut Self {
-        self.scenario.network = Network { latency, jitter };
+        self.scenario.network.latency = latency;
+        self.scenario.network.jitter = jitter;
         self
     }
 

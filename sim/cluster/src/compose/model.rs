@@ -52,6 +52,8 @@ pub struct Service {
     pub entrypoint: Option<Located<Vec<String>>>,
     /// `env_file:` and over it `environment:`.
     pub environment: BTreeMap<String, String>,
+    /// `labels:`; they do nothing but tell services apart.
+    pub labels: BTreeMap<String, String>,
     /// `ports:`.
     pub ports: Vec<Located<Port>>,
     /// `depends_on:`.

@@ -53,7 +53,6 @@ const WITHOUT_EFFECT: &[&str] = &[
     "ipc",
     "isolation",
     "label_file",
-    "labels",
     "logging",
     "mac_address",
     "mem_reservation",
@@ -124,6 +123,7 @@ pub(super) fn read(name: &str, cursor: &Cursor<'_>, folder: &Folder, sources: &S
         command: command(&mut fields, "command"),
         entrypoint: command(&mut fields, "entrypoint"),
         environment: environment(&mut fields, folder),
+        labels: labels(&mut fields),
         ports: fields.take("ports").map(parts::ports).unwrap_or_default(),
         depends_on: fields
             .take("depends_on")
@@ -273,6 +273,14 @@ fn environment(fields: &mut Fields<'_>, folder: &Folder) -> BTreeMap<String, Str
         }
     }
     environment
+}
+
+fn labels(fields: &mut Fields<'_>) -> BTreeMap<String, String> {
+    let labels = fields.take("labels");
+    let pairs = labels.iter().flat_map(Cursor::pairs);
+    pairs
+        .map(|(key, value, _)| (key, value.unwrap_or_default()))
+        .collect()
 }
 
 fn env_file(item: &Cursor<'_>, folder: &Folder, environment: &mut BTreeMap<String, String>) {

@@ -104,6 +104,7 @@ pub(super) fn plan(
             env,
             files: Files::mounted(files),
         },
+        labels: service.labels.clone(),
         restart: service.restart,
         healthcheck,
         depends_on: service.depends_on.clone(),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures::future::{join_all, try_join_all};
 
-use super::container::Member;
+use super::container::{Member, STATUS_KILLED};
 use super::{Compose, Error, Inner, Phase, add_node};
 use crate::machine::{NodeId, Signal};
 
@@ -44,6 +44,16 @@ impl Compose {
     pub async fn stop(&self, target: &str) -> Result<(), Error> {
         let nodes = self.nodes(target)?;
         try_join_all(nodes.into_iter().map(|node| self.inner.stop(node))).await?;
+        Ok(())
+    }
+
+    /// `docker stop --time`: as [`Compose::stop`], with this grace period.
+    pub async fn stop_within(&self, target: &str, grace: Duration) -> Result<(), Error> {
+        let nodes = self.nodes(target)?;
+        let stops = nodes
+            .into_iter()
+            .map(|node| self.inner.stop_in(node, grace));
+        try_join_all(stops).await?;
         Ok(())
     }
 
@@ -180,6 +190,11 @@ impl Inner {
             return false;
         };
         member.by_hand = true;
+        if member.phase == Phase::Hollow {
+            drop(state);
+            self.take_down(node, STATUS_KILLED, false);
+            return false;
+        }
         if let Phase::Restarting(status) = member.phase {
             member.generation += 1;
             member.phase = Phase::Exited(status);
@@ -199,21 +214,25 @@ impl Inner {
     }
 
     async fn stop(&self, node: NodeId) -> Result<(), Error> {
+        let grace = self.lock().member(node).map(|member| {
+            let service = &member.container.service;
+            (service.stop_grace, service.stop_at_once)
+        });
+        match grace {
+            None => Ok(()),
+            Some((_, true)) => self.kill(node).await,
+            Some((grace, false)) => self.stop_in(node, grace).await,
+        }
+    }
+
+    async fn stop_in(&self, node: NodeId, grace: Duration) -> Result<(), Error> {
         if !self.take_in_hand(node) {
             return Ok(());
         }
-        let (grace, at_once, paused) = {
-            let state = self.lock();
-            let Some(member) = state.member(node) else {
-                return Ok(());
-            };
-            let service = &member.container.service;
-            let paused = member.phase == Phase::Paused;
-            (service.stop_grace, service.stop_at_once, paused)
-        };
-        if at_once {
-            return self.kill(node).await;
-        }
+        let paused = self
+            .lock()
+            .member(node)
+            .is_some_and(|member| member.phase == Phase::Paused);
         self.tell(node, "docker stop: SIGTERM");
         self.machine.signal(node, Signal::Terminate);
         if paused {

@@ -23,7 +23,7 @@ const BACKOFF_LAST: Duration = Duration::from_secs(60);
 const BACKOFF_RESET_AFTER: Duration = Duration::from_secs(10);
 
 /// What a shell shows after SIGKILL.
-const STATUS_KILLED: i32 = 137;
+pub(super) const STATUS_KILLED: i32 = 137;
 
 /// A container and how it is.
 pub(super) struct Member {
@@ -74,7 +74,10 @@ impl Member {
 
     /// Whether its network is there.
     pub(super) fn is_up(&self) -> bool {
-        matches!(self.phase, Phase::Running | Phase::Paused | Phase::Ending)
+        matches!(
+            self.phase,
+            Phase::Running | Phase::Paused | Phase::Ending | Phase::Hollow
+        )
     }
 
     /// Whether it has a process.
@@ -126,7 +129,7 @@ impl Inner {
         let Some(member) = state.member_mut(node) else {
             return;
         };
-        if member.is_up() {
+        if member.is_up() && member.phase != Phase::Hollow {
             return;
         }
         member.generation += 1;
@@ -203,7 +206,7 @@ impl Inner {
     }
 
     /// The container's network goes.
-    fn take_down(&self, node: NodeId, status: i32, again: bool) {
+    pub(super) fn take_down(&self, node: NodeId, status: i32, again: bool) {
         let mut state = self.lock();
         let Some(member) = state.member_mut(node) else {
             return;

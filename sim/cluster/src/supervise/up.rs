@@ -204,6 +204,7 @@ impl State {
                     (Phase::Created, _) => "waits for what it depends on".to_owned(),
                     (Phase::Paused, _) => "paused".to_owned(),
                     (Phase::Ending, _) => "ending".to_owned(),
+                    (Phase::Hollow, _) => "without its process".to_owned(),
                     (Phase::Restarting(status), _) => format!(
                         "restarting after status {status}, {} times so far",
                         member.restarts

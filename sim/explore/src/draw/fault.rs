@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use squall_fault::link::Loss;
+use squall_fault::{Delay, LinkFault};
 use squall_scenario::file::explore::Kind;
 use squall_scenario::file::{Act, Links, Located, Process};
 
@@ -65,20 +67,20 @@ pub(super) fn draw(
         Kind::PowerOff => (Aspect::Process, Act::Power(me(), false)),
         Kind::Isolate => (
             Aspect::Reachability,
-            Act::Partition(links(None, Some(me()), true)),
+            Act::Link(links(None, Some(me()), true), LinkFault::Cut),
         ),
         Kind::Partition => {
             let peer = peer(random, &mut befalls);
             (
                 Aspect::Reachability,
-                Act::Partition(links(peer, Some(me()), true)),
+                Act::Link(links(peer, Some(me()), true), LinkFault::Cut),
             )
         }
         Kind::OneWay => {
             let peer = peer(random, &mut befalls);
             (
                 Aspect::Reachability,
-                Act::Partition(one_way(me(), peer, random)),
+                Act::Link(one_way(me(), peer, random), LinkFault::Cut),
             )
         }
         Kind::Loss(low, high) => {
@@ -93,13 +95,15 @@ pub(super) fn draw(
             };
             // As it is read from a file, to the last bit: a percentage, divided.
             let links = one_way(me(), None, random);
-            (Aspect::Loss, Act::Loss(links, drawn as f64 / 10.0 / 100.0))
+            let loss = Loss::independent(drawn as f64 / 10.0 / 100.0);
+            (Aspect::Loss, Act::Link(links, LinkFault::Loss(loss)))
         }
         Kind::Latency(low, high) => {
             let more = (high - low).mul_f64(random.fraction());
             let delay = readable(low + more).clamp(low, high);
             let links = one_way(me(), None, random);
-            (Aspect::Latency, Act::Latency(links, delay, Duration::ZERO))
+            let fault = LinkFault::Latency(Delay::steady(delay));
+            (Aspect::Latency, Act::Link(links, fault))
         }
         Kind::Reset => {
             let peer = peer(random, &mut befalls);

@@ -1,17 +1,15 @@
 //! Steps, taken apart for a search: how much there is to one, and what would be simpler.
 
-use std::time::Duration;
-
+use squall_fault::link::Loss;
+use squall_fault::{Delay, LinkFault};
 use squall_scenario::file::{Act, Links, Located};
 
 /// Names and directions.
 pub(super) fn parts(act: &Act) -> usize {
     match act {
         Act::Process(_, names) | Act::Power(names, _) => names.len(),
-        Act::Partition(links)
-        | Act::Loss(links, _)
-        | Act::Latency(links, ..)
-        | Act::Reset(links) => {
+        Act::Machine(names, _) => names.len(),
+        Act::Link(links, _) | Act::Reset(links) => {
             let ends = [&links.from, &links.towards];
             let names: usize = ends.into_iter().flatten().map(Vec::len).sum();
             let open = ends.into_iter().filter(|end| end.is_none()).count();
@@ -20,15 +18,17 @@ pub(super) fn parts(act: &Act) -> usize {
             (names + 100 * open) * ways
         }
         Act::Load(loads) => loads.len(),
-        Act::Scale(..) | Act::Heal(_) => 1,
+        Act::Scale(..) | Act::Heal(_) | Act::Chaos(_) => 1,
     }
 }
 
 /// Shares in thousandths, delays in milliseconds.
 pub(super) fn strength(act: &Act) -> u128 {
     match act {
-        Act::Loss(_, fraction) => (fraction * 1000.0).round() as u128,
-        Act::Latency(_, delay, jitter) => (*delay + *jitter).as_millis(),
+        Act::Link(_, LinkFault::Loss(Loss::Random(chance))) => {
+            (chance.probability * 1000.0).round() as u128
+        }
+        Act::Link(_, LinkFault::Latency(delay)) => (delay.latency + delay.jitter).as_millis(),
         _ => 0,
     }
 }
@@ -49,15 +49,13 @@ pub(super) fn simpler(act: &Act) -> Vec<Act> {
         Act::Power(names, on) => one_less(names)
             .map(|names| Act::Power(names, *on))
             .collect(),
-        Act::Partition(links) => simpler_links(links).map(Act::Partition).collect(),
-        Act::Reset(links) => simpler_links(links).map(Act::Reset).collect(),
-        Act::Loss(links, fraction) => simpler_links(links)
-            .map(|links| Act::Loss(links, *fraction))
+        Act::Link(links, fault) => simpler_links(links)
+            .map(|links| Act::Link(links, *fault))
             .collect(),
-        Act::Latency(links, delay, jitter) => {
-            let make = |links| Act::Latency(links, *delay, *jitter);
-            simpler_links(links).map(make).collect()
-        }
+        Act::Machine(names, fault) => one_less(names)
+            .map(|names| Act::Machine(names, fault.clone()))
+            .collect(),
+        Act::Reset(links) => simpler_links(links).map(Act::Reset).collect(),
         _ => Vec::new(),
     }
 }
@@ -65,19 +63,22 @@ pub(super) fn simpler(act: &Act) -> Vec<Act> {
 /// The same with a weaker fault, the weakest first.
 pub(super) fn weaker(act: &Act) -> Vec<Act> {
     match act {
-        Act::Loss(links, fraction) => {
+        Act::Link(links, LinkFault::Loss(Loss::Random(chance))) => {
             let percents = [1, 2, 5, 10, 15, 20, 25, 30, 40, 50, 60, 70, 80, 90].map(f64::from);
             let less = percents.into_iter().map(|percent| percent / 100.0);
-            let less = less.filter(|less| less < fraction);
-            less.map(|less| Act::Loss(links.clone(), less)).collect()
+            let less = less.filter(|less| *less < chance.probability);
+            let loss = |less| LinkFault::Loss(Loss::independent(less));
+            less.map(|less| Act::Link(links.clone(), loss(less)))
+                .collect()
         }
-        Act::Latency(links, delay, jitter) => {
-            let steady = (!jitter.is_zero()).then_some((*delay, Duration::ZERO));
-            let shorter = super::numbers::shorter(*delay).into_iter();
-            let all = steady
-                .into_iter()
-                .chain(shorter.map(|delay| (delay, *jitter)));
-            all.map(|(delay, jitter)| Act::Latency(links.clone(), delay, jitter))
+        Act::Link(links, LinkFault::Latency(delay)) => {
+            let steady = Delay::steady(delay.latency);
+            let steady = (steady != *delay).then_some(steady).into_iter();
+            let shorter = super::numbers::shorter(delay.latency).into_iter();
+            let shorter = shorter.map(|latency| Delay { latency, ..*delay });
+            steady
+                .chain(shorter)
+                .map(|delay| Act::Link(links.clone(), LinkFault::Latency(delay)))
                 .collect()
         }
         _ => Vec::new(),

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use squall_scenario::file::{Client, Load, Network, Pace, Scenario};
+use squall_scenario::file::link::network;
+use squall_scenario::file::{Client, Load, Pace, Scenario};
 
 use super::{Search, act, structure};
 
@@ -36,7 +37,8 @@ pub(super) fn reduce(search: &mut Search<'_>) {
         weaken(search, phase, step);
     }
     search.keep("usual network", |scenario| {
-        scenario.network = Network::default();
+        scenario.network = network();
+        scenario.links.clear();
     });
 }
 

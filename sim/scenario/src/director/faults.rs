@@ -5,15 +5,19 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use squall_chaos::{Direction, Fault, Injection, Who};
 use squall_cluster::machine::NodeId;
+use squall_fault::{Kind as Wrong, Link};
 use squall_record::Kind;
 use tokio::time::sleep;
 
 use super::Director;
+use super::choose::Chooser;
+use super::force::{Effect, Force, InForce};
+use super::pods::{self, Kubelet};
 use crate::file::{Act, Healed, Links, Load, Located, Pace, Process};
-use crate::timeline::Event;
-use squall_fault::Link;
-use squall_fault::link::Loss;
+use crate::timeline::{Deed, Event};
+use crate::world::Pod;
 
 /// How long a machine takes to come up before its container is started; by then the control plane
 /// has heard that the process of before is gone.
@@ -22,12 +26,13 @@ const BOOT: Duration = Duration::from_millis(100);
 /// A step that takes its time: what it is, and how it ended.
 pub(super) type Doing = BoxFuture<'static, (String, Result<(), String>)>;
 
-/// The state of all links, and the means to change it.
+/// What is in force, and the means to change it.
 pub(super) struct Faults<'a> {
     director: &'a Director,
     clients: BTreeMap<&'a str, NodeId>,
-    /// Links that are not as they were at the start.
-    links: BTreeMap<(NodeId, NodeId), Link>,
+    force: Force,
+    chooser: Chooser,
+    kubelet: Kubelet,
 }
 
 impl<'a> Faults<'a> {
@@ -39,17 +44,64 @@ impl<'a> Faults<'a> {
             .map(|client| client.name.value.as_str());
         let workloads = director.workloads.iter();
         let names = names.chain(workloads.map(|workload| workload.name.value.as_str()));
-        Self {
+        let mut faults = Self {
             director,
             clients: names.zip(clients.iter().copied()).collect(),
-            links: BTreeMap::new(),
+            force: Force::new(director.scenario.network),
+            chooser: Chooser::new(director.seed),
+            kubelet: Kubelet::default(),
+        };
+        faults.machines_changed();
+        faults
+    }
+
+    /// Sets what is normal for the links of machines that are there now.
+    pub(super) fn machines_changed(&mut self) {
+        let mut normal: BTreeMap<(NodeId, NodeId), Link> = BTreeMap::new();
+        for entry in &self.director.scenario.links {
+            let pairs = self.pairs(&entry.links).into_iter();
+            normal.extend(pairs.map(|pair| (pair, entry.link)));
+        }
+        self.force.set_normal(normal, &*self.director.world);
+    }
+
+    /// Does what an event says, or undoes it.
+    pub(super) fn apply(&mut self, event: &Event) -> Vec<Doing> {
+        if event.undo
+            && let Some(ended) = self.force.end(event.id, &*self.director.world)
+        {
+            return self.ended(&ended);
+        }
+        match &event.deed {
+            Deed::Act(act) => self.act(event.id, act, event.undo),
+            // What has ended already, or was over at once.
+            Deed::Inject(_) if event.undo => vec![],
+            Deed::Inject(injection) => self.inject(event.id, injection),
         }
     }
 
-    /// Does a step, or undoes it.
-    pub(super) fn apply(&mut self, event: &Event) -> Vec<Doing> {
-        let (act, undo) = (&event.act, event.undo);
+    fn act(&mut self, id: usize, act: &Act, undo: bool) -> Vec<Doing> {
         match act {
+            // Of these, what has not ended yet is in force, and was ended above.
+            Act::Link(..) | Act::Machine(..) | Act::Chaos(_) if undo => vec![],
+            // The timeline has taken it apart.
+            Act::Chaos(_) => vec![],
+            Act::Link(links, fault) => {
+                let effect = Effect::Links(self.pairs(links), vec![*fault]);
+                let place = format!(": {}", describe(links));
+                self.begin(id, fault.to_string(), place, effect);
+                vec![]
+            }
+            Act::Machine(names, fault) => {
+                let mut nodes = Vec::new();
+                for name in names {
+                    let of_name = self.nodes(Some(std::slice::from_ref(name))).into_iter();
+                    nodes.extend(of_name.map(|node| (name.value.clone(), node)));
+                }
+                let effect = Effect::Machines(nodes, fault.clone());
+                self.begin(id, fault.to_string(), String::new(), effect);
+                vec![]
+            }
             Act::Process(process, services) => self.process(*process, undo, services),
             Act::Scale(service, replicas) => {
                 let what = format!("scaled to {replicas}");
@@ -58,32 +110,13 @@ impl<'a> Faults<'a> {
                 let what = format!("scale {} to {replicas}", service.value);
                 vec![Box::pin(async move { (what, done.await) })]
             }
-            Act::Partition(links) => {
-                self.tell_network(undo, "partition", links);
-                self.change(links, |link, _| link.is_cut = !undo);
-                vec![]
-            }
-            Act::Loss(links, fraction) => {
-                self.tell_network(undo, &format!("{}% loss", 100.0 * fraction), links);
-                self.change(links, |link, _| {
-                    link.loss = Loss::independent(if undo { 0.0 } else { *fraction })
-                });
-                vec![]
-            }
-            Act::Latency(links, delay, jitter) => {
-                self.tell_network(undo, &format!("latency {delay:?} + {jitter:?}"), links);
-                self.change(links, |link, normal| {
-                    link.latency = if undo { normal.latency } else { *delay };
-                    link.jitter = if undo { normal.jitter } else { *jitter };
-                });
-                vec![]
-            }
-            Act::Heal(healed) => {
-                self.heal(*healed);
-                vec![]
-            }
+            Act::Heal(healed) => self.heal(*healed),
             Act::Reset(links) => {
-                self.tell_network(undo, "connections reset", links);
+                self.tell(
+                    "network",
+                    format!("connections reset: {}", describe(links)),
+                    Kind::Fault,
+                );
                 let mut pairs = self.pairs(links);
                 // A connection has both directions: one reset is enough.
                 pairs.retain(|(a, b)| !(links.both_ways && a > b));
@@ -100,6 +133,175 @@ impl<'a> Faults<'a> {
                 }
                 vec![]
             }
+        }
+    }
+
+    /// A fault of a document begins.
+    fn inject(&mut self, id: usize, injection: &Injection) -> Vec<Doing> {
+        let chaos = &injection.chaos;
+        let name = format!("{} {}", chaos.kind, injection.name);
+        let system = self.director.system.clone();
+        let mut stream = self.chooser.stream(&injection.name);
+        let pods = stream.choose(&chaos.who, &*system);
+        if pods.is_empty() {
+            self.tell(
+                "scenario",
+                format!("{name}: nobody is selected"),
+                Kind::Note,
+            );
+            return vec![];
+        }
+        let names: Vec<String> = pods.iter().map(|pod| pod.member.name.clone()).collect();
+        let now = self.director.world.now();
+        match &chaos.fault {
+            Fault::Kill { grace } => {
+                self.tell_each(&names, &format!("{name}: killed, another takes its place"));
+                let kills = names.iter().map(|name| pods::kill(name, *grace, &system));
+                kills.collect()
+            }
+            Fault::KillContainer => {
+                self.tell_each(
+                    &names,
+                    &format!("{name}: container killed, it is restarted"),
+                );
+                let kills = names.iter();
+                kills
+                    .map(|name| self.kubelet.kill(name, now, &system))
+                    .collect()
+            }
+            Fault::Fail => {
+                let fails = names.iter().map(|name| pods::fail(name, &system)).collect();
+                let what = format!("{name}: pod failure");
+                self.begin(id, what, String::new(), Effect::Hollow(names));
+                fails
+            }
+            Fault::Machine(fault) => {
+                let nodes = names.into_iter().zip(pods.iter().map(|pod| pod.node));
+                let effect = Effect::Machines(nodes.collect(), fault.clone());
+                self.begin(id, format!("{name}: {fault}"), String::new(), effect);
+                vec![]
+            }
+            Fault::Links {
+                direction,
+                peers,
+                faults,
+            } => {
+                let targets = self.peers(peers, &mut stream);
+                let shown: Vec<String> = faults.iter().map(ToString::to_string).collect();
+                let (arrow, others) = (arrow(*direction), shown_names(&targets));
+                let place = format!(": {} {arrow} {others}", names.join(", "));
+                let pairs = self.chosen_pairs(&pods, targets, *direction);
+                let what = format!("{name}: {}", shown.join(", "));
+                self.begin(id, what, place, Effect::Links(pairs, faults.clone()));
+                vec![]
+            }
+        }
+    }
+
+    /// The other ends of links, with their names; `None` for everybody.
+    fn peers(
+        &self,
+        peers: &[Who],
+        stream: &mut super::choose::Stream,
+    ) -> Option<Vec<(String, NodeId)>> {
+        if peers.is_empty() {
+            return None;
+        }
+        let mut ends: Vec<(String, NodeId)> = Vec::new();
+        for peer in peers {
+            match peer {
+                Who::Selected(_) => {
+                    let pods = stream.choose(peer, &*self.director.system).into_iter();
+                    ends.extend(pods.map(|pod| (pod.member.name, pod.node)));
+                }
+                Who::Named(names) => {
+                    for name in names {
+                        let nodes = self.named(&name.value).into_iter();
+                        ends.extend(nodes.map(|node| (name.value.clone(), node)));
+                    }
+                }
+            }
+        }
+        Some(ends)
+    }
+
+    fn chosen_pairs(
+        &self,
+        pods: &[Pod],
+        peers: Option<Vec<(String, NodeId)>>,
+        direction: Direction,
+    ) -> Vec<(NodeId, NodeId)> {
+        let peers = match peers {
+            Some(peers) => peers.into_iter().map(|(_, node)| node).collect(),
+            None => self.nodes(None),
+        };
+        let mut pairs = Vec::new();
+        for pod in pods {
+            for peer in peers.iter().filter(|peer| **peer != pod.node) {
+                if direction != Direction::From {
+                    pairs.push((pod.node, *peer));
+                }
+                if direction != Direction::To {
+                    pairs.push((*peer, pod.node));
+                }
+            }
+        }
+        pairs.sort_unstable();
+        pairs.dedup();
+        pairs
+    }
+
+    /// A fault is in force from now on.
+    fn begin(&mut self, id: usize, what: String, place: String, effect: Effect) {
+        self.tell_effect(&format!("{what}{place}"), &effect, Kind::Fault);
+        let fault = InForce {
+            id,
+            what,
+            place,
+            effect,
+        };
+        self.force.begin(fault, &*self.director.world);
+    }
+
+    fn ended(&self, fault: &InForce) -> Vec<Doing> {
+        let what = format!("{} over{}", fault.what, fault.place);
+        self.tell_effect(&what, &fault.effect, Kind::Repair);
+        self.recover(&fault.effect)
+    }
+
+    fn recover(&self, effect: &Effect) -> Vec<Doing> {
+        match effect {
+            Effect::Hollow(names) => {
+                let names = names.iter();
+                names
+                    .map(|name| pods::recover(name, &self.director.system))
+                    .collect()
+            }
+            Effect::Links(..) | Effect::Machines(..) => vec![],
+        }
+    }
+
+    fn tell_effect(&self, what: &str, effect: &Effect, kind: Kind) {
+        match effect {
+            Effect::Links(..) => self.tell("network", what, kind),
+            Effect::Machines(nodes, _) => {
+                let mut names: Vec<&str> = nodes.iter().map(|(name, _)| name.as_str()).collect();
+                names.dedup();
+                for name in names {
+                    self.tell(name, what, kind);
+                }
+            }
+            Effect::Hollow(names) => {
+                for name in names {
+                    self.tell(name, what, kind);
+                }
+            }
+        }
+    }
+
+    fn tell_each(&self, names: &[String], what: &str) {
+        for name in names {
+            self.tell(name, what, Kind::Fault);
         }
     }
 
@@ -151,47 +353,19 @@ impl<'a> Faults<'a> {
         doing
     }
 
-    fn heal(&mut self, healed: Healed) {
-        let normal = self.normal();
+    fn heal(&mut self, healed: Healed) -> Vec<Doing> {
         let what = match healed {
-            Healed::All => "healed",
-            Healed::Partitions => "partitions healed",
-            Healed::Loss => "loss ended",
-            Healed::Latency => "latency back to normal",
+            Healed::All => "healed".to_owned(),
+            Healed::Kind(Wrong::Partition) => "partitions healed".to_owned(),
+            Healed::Kind(Wrong::Latency) => "latency back to normal".to_owned(),
+            Healed::Kind(kind) => format!("{} ended", kind.name()),
         };
         self.tell("network", what, Kind::Repair);
-        for (&(from, to), link) in &mut self.links {
-            if matches!(healed, Healed::All | Healed::Partitions) {
-                link.is_cut = normal.is_cut;
-            }
-            if matches!(healed, Healed::All | Healed::Loss) {
-                link.loss = normal.loss;
-            }
-            if matches!(healed, Healed::All | Healed::Latency) {
-                (link.latency, link.jitter) = (normal.latency, normal.jitter);
-            }
-            self.director.world.set_link(from, to, *link);
-        }
-        self.links.retain(|_, link| *link != normal);
-    }
-
-    fn change(&mut self, links: &Links, change: impl Fn(&mut Link, Link)) {
-        let normal = self.normal();
-        for (from, to) in self.pairs(links) {
-            let link = self.links.entry((from, to)).or_insert(normal);
-            change(link, normal);
-            self.director.world.set_link(from, to, *link);
-        }
-        self.links.retain(|_, link| *link != normal);
-    }
-
-    fn normal(&self) -> Link {
-        let network = self.director.scenario.network;
-        Link {
-            latency: network.latency,
-            jitter: network.jitter,
-            ..Link::default()
-        }
+        let ended = self.force.heal(healed, &*self.director.world);
+        ended
+            .iter()
+            .flat_map(|fault| self.recover(&fault.effect))
+            .collect()
     }
 
     /// Every ordered pair of machines that the links mean.
@@ -225,32 +399,49 @@ impl<'a> Faults<'a> {
             );
             return all;
         };
-        let mut nodes = Vec::new();
-        for name in names {
-            match self.clients.get(name.value.as_str()) {
-                Some(client) => nodes.push(*client),
-                None => nodes.extend(self.director.system.nodes(&name.value)),
-            }
+        names
+            .iter()
+            .flat_map(|name| self.named(&name.value))
+            .collect()
+    }
+
+    /// The machines of a client, a service, a container, or at an address.
+    fn named(&self, name: &str) -> Vec<NodeId> {
+        if let Some(client) = self.clients.get(name) {
+            return vec![*client];
         }
-        nodes
+        let system = &self.director.system;
+        match name.parse() {
+            Ok(address) => {
+                let service = system.service_at(address);
+                service.map(|name| system.nodes(&name)).unwrap_or_default()
+            }
+            Err(_) => system.nodes(name),
+        }
     }
 
     fn tell(&self, host: &str, what: impl Into<String>, kind: Kind) {
         let now = self.director.world.now();
         self.director.journal.happened(now, host, what, kind);
     }
+}
 
-    fn tell_network(&self, undo: bool, what: &str, links: &Links) {
-        let (over, kind) = if undo {
-            (" over", Kind::Repair)
-        } else {
-            ("", Kind::Fault)
-        };
-        self.tell(
-            "network",
-            format!("{what}{over}: {}", describe(links)),
-            kind,
-        );
+fn arrow(direction: Direction) -> &'static str {
+    match direction {
+        Direction::To => "towards",
+        Direction::From => "from",
+        Direction::Both => "and",
+    }
+}
+
+fn shown_names(ends: &Option<Vec<(String, NodeId)>>) -> String {
+    match ends {
+        None => "everybody".to_owned(),
+        Some(ends) => {
+            let mut names: Vec<&str> = ends.iter().map(|(name, _)| name.as_str()).collect();
+            names.dedup();
+            names.join(", ")
+        }
     }
 }
 

@@ -2,14 +2,32 @@
 //!
 //! A step is one key that says what happens, with `at` for when and, for what can be undone, `for`
 //! for how long.
+//!
+//! | keys | module |
+//! |---|---|
+//! | processes, power, scale, heal, load | here |
+//! | `of`, `from`, `towards`, `between` | `links` |
+//! | `partition`, `latency`, `loss`, `duplicate`, `corrupt`, `reorder`, `rate` | `link_fault` |
+//! | `stress`, `disk`, `clock`, `http`, `dns` | `machine_fault` |
+//! | `chaos` | `chaos` |
+
+mod chaos;
+mod link_fault;
+pub(super) mod links;
+mod machine_fault;
 
 use std::time::Duration;
+
+use squall_fault::{Kind, LinkFault, MachineFault};
 
 use super::client::Client;
 use super::load::{self, Load};
 use super::{Located, duration};
-use crate::units;
-use crate::yaml::{self, Expect, Fields, Node, Problems, Value};
+use crate::yaml::{self, Expect, Node, Problems, Value};
+
+pub use chaos::{Applied, Source};
+pub use links::Links;
+pub use machine_fault::{ERRORS, OPERATIONS};
 
 /// One step.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,13 +49,13 @@ pub enum Act {
     Process(Process, Vec<Located<String>>),
     /// A service is given so many containers.
     Scale(Located<String>, u32),
-    /// Nothing passes on these links: silence, not an error.
-    Partition(Links),
-    /// This fraction of the packets on these links is lost.
-    Loss(Links, f64),
-    /// Packets on these links take this long, and up to the second time longer.
-    Latency(Links, Duration, Duration),
-    /// Links are as they were at the start.
+    /// Something is wrong with these links.
+    Link(Links, LinkFault),
+    /// Something is wrong with the machines of these services.
+    Machine(Vec<Located<String>>, MachineFault),
+    /// Documents of Chaos Mesh or Istio are applied, and deleted when the step is undone.
+    Chaos(Applied),
+    /// What is wrong with links and machines ends.
     Heal(Healed),
     /// Open connections on these links are reset.
     Reset(Links),
@@ -64,35 +82,20 @@ pub enum Process {
     Unpause,
 }
 
-/// Links between machines, by direction.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Links {
-    /// Who sends; `None` for everybody.
-    pub from: Option<Vec<Located<String>>>,
-    /// Who receives; `None` for everybody.
-    pub towards: Option<Vec<Located<String>>>,
-    /// The other direction as well.
-    pub both_ways: bool,
-}
-
-/// What `heal` undoes.
+/// What `heal` ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Healed {
-    /// All of it.
+    /// All that is wrong with links and machines, and pods that failed.
     All,
-    /// Partitions alone.
-    Partitions,
-    /// Loss alone.
-    Loss,
-    /// Latency alone.
-    Latency,
+    /// What is of this kind.
+    Kind(Kind),
 }
 
 impl Act {
     /// Whether `for` makes sense with it.
     pub fn can_last(&self) -> bool {
         match self {
-            Self::Partition(_) | Self::Loss(..) | Self::Latency(..) | Self::Power(_, false) => true,
+            Self::Link(..) | Self::Machine(..) | Self::Chaos(_) | Self::Power(_, false) => true,
             Self::Process(process, _) => {
                 matches!(process, Process::Kill | Process::Stop | Process::Pause)
             }
@@ -102,7 +105,7 @@ impl Act {
 }
 
 /// The keys of a step that say what happens.
-const ACTS: [&str; 18] = [
+const ACTS: [&str; 29] = [
     "kill",
     "stop",
     "start",
@@ -115,6 +118,17 @@ const ACTS: [&str; 18] = [
     "heal",
     "loss",
     "latency",
+    "duplicate",
+    "corrupt",
+    "reorder",
+    "rate",
+    "bandwidth",
+    "stress",
+    "disk",
+    "clock",
+    "http",
+    "dns",
+    "chaos",
     "reset",
     "power_off",
     "power_on",
@@ -191,7 +205,12 @@ fn read(
     })
 }
 
-fn read_act(name: &str, node: &Node, clients: &[Client], problems: &mut Problems) -> Option<Act> {
+fn read_act(
+    name: &'static str,
+    node: &Node,
+    clients: &[Client],
+    problems: &mut Problems,
+) -> Option<Act> {
     let process = |process, problems: &mut Problems| {
         Some(Act::Process(process, names(node, name, problems)?))
     };
@@ -203,13 +222,15 @@ fn read_act(name: &str, node: &Node, clients: &[Client], problems: &mut Problems
         "pause" => process(Process::Pause, problems),
         "unpause" => process(Process::Unpause, problems),
         "scale" => read_scale(node, problems),
-        "partition" => {
-            read_links(node, "partition", problems).map(|(links, _)| Act::Partition(links))
+        "partition" | "loss" | "latency" | "duplicate" | "corrupt" | "reorder" | "rate"
+        | "bandwidth" => link_fault::read(name, node, problems),
+        "isolate" => {
+            let links = links::around(names(node, name, problems)?);
+            Some(Act::Link(links, LinkFault::Cut))
         }
-        "isolate" => Some(Act::Partition(around(names(node, name, problems)?))),
-        "reset" => read_links(node, "reset", problems).map(|(links, _)| Act::Reset(links)),
-        "loss" => read_loss(node, problems),
-        "latency" => read_latency(node, problems),
+        "reset" => links::read_alone(node, "reset", problems).map(Act::Reset),
+        "stress" | "disk" | "clock" | "http" | "dns" => machine_fault::read(name, node, problems),
+        "chaos" => chaos::read(node, problems),
         "heal" => read_heal(node, problems),
         "power_off" => Some(Act::Power(names(node, name, problems)?, false)),
         "power_on" => Some(Act::Power(names(node, name, problems)?, true)),
@@ -228,130 +249,30 @@ fn names(node: &Node, what: &str, problems: &mut Problems) -> Option<Vec<Located
     (!names.is_empty()).then_some(names)
 }
 
-/// All links of these, in both directions.
-fn around(names: Vec<Located<String>>) -> Links {
-    Links {
-        from: None,
-        towards: Some(names),
-        both_ways: true,
-    }
-}
-
-/// The links that a fault is on, and the fields of the fault that are left.
-fn read_links<'a>(
-    node: &'a Node,
-    what: &'static str,
-    problems: &mut Problems,
-) -> Option<(Links, Option<Fields<'a>>)> {
-    if !matches!(node.value, Value::Map(_)) {
-        return Some((around(names(node, what, problems)?), None));
-    }
-    let mut fields = node.fields(what, problems)?;
-    let links = read_ends(&mut fields, what, problems);
-    if what == "partition" || what == "reset" {
-        fields.finish(problems);
-        return Some((links?, None));
-    }
-    // The rest is read even without links, so that all mistakes are found at once.
-    let links = links.unwrap_or_else(|| around(Vec::new()));
-    Some((links, Some(fields)))
-}
-
-fn read_ends(fields: &mut Fields<'_>, what: &str, problems: &mut Problems) -> Option<Links> {
-    let mut end = |key| {
-        let node = fields.take(key)?;
-        Some(names(node, key, problems))
-    };
-    let (of, from, towards) = (end("of"), end("from"), end("towards"));
-    let (between, and) = (end("between"), end("and"));
-    match (of, from, towards, between, and) {
-        (Some(of), None, None, None, None) => Some(around(of?)),
-        (None, None, None, Some(between), Some(and)) => Some(Links {
-            from: Some(between?),
-            towards: Some(and?),
-            both_ways: true,
-        }),
-        (None, from, towards, None, None) if from.is_some() || towards.is_some() => Some(Links {
-            from: unless_bad(from)?,
-            towards: unless_bad(towards)?,
-            both_ways: false,
-        }),
-        _ => {
-            problems.add(
-                fields.line,
-                format!("`{what}` does not say on which links"),
-                "write `of: A`, `towards: A`, `from: A`, or `between: A` with `and: B`",
-            );
-            None
-        }
-    }
-}
-
-/// Absent is good; present and unreadable is not.
-fn unless_bad<T>(end: Option<Option<T>>) -> Option<Option<T>> {
-    match end {
-        None => Some(None),
-        Some(read) => read.map(Some),
-    }
-}
-
-fn read_loss(node: &Node, problems: &mut Problems) -> Option<Act> {
-    let (links, fields) = read_links(node, "loss", problems)?;
-    let Some(mut fields) = fields else {
-        let help = "write `loss: {percent: 25%, towards: NAME}`";
-        problems.add(node.line, "`loss` does not say how much", help);
-        return None;
-    };
-    let percent = fields.require("percent", "say how much: `percent: 25%`", problems);
-    fields.finish(problems);
-    let percent = percent?;
-    let text = percent.expect_text("percent", problems)?;
-    Some(Act::Loss(
-        links,
-        problems.quantity(percent.line, units::percent(text))?,
-    ))
-}
-
-fn read_latency(node: &Node, problems: &mut Problems) -> Option<Act> {
-    let (links, fields) = read_links(node, "latency", problems)?;
-    let Some(mut fields) = fields else {
-        let help = "write `latency: {delay: 100ms, towards: NAME}`";
-        problems.add(node.line, "`latency` does not say how long", help);
-        return None;
-    };
-    let line = fields.line;
-    let delay = duration(&mut fields, "delay", problems);
-    let jitter = duration(&mut fields, "jitter", problems).unwrap_or_default();
-    fields.finish(problems);
-    if delay.is_none() {
-        problems.add(
-            line,
-            "`latency` has no `delay`",
-            "say how long: `delay: 100ms`",
-        );
-    }
-    Some(Act::Latency(links, delay?, jitter))
-}
-
 fn read_heal(node: &Node, problems: &mut Problems) -> Option<Act> {
     if node.value == Value::Null {
         return Some(Act::Heal(Healed::All));
     }
-    Some(Act::Heal(match node.expect_text("heal", problems)? {
-        "all" => Healed::All,
-        "partition" | "partitions" => Healed::Partitions,
-        "loss" => Healed::Loss,
-        "latency" => Healed::Latency,
-        other => {
-            let message = format!("`heal: {other}` heals nothing that can be broken");
-            problems.add(
-                node.line,
-                message,
-                "write `heal: all`, `partitions`, `loss` or `latency`",
-            );
-            return None;
-        }
-    }))
+    let text = node.expect_text("heal", problems)?;
+    if text == "all" {
+        return Some(Act::Heal(Healed::All));
+    }
+    let wanted = if text == "partitions" {
+        "partition"
+    } else {
+        text
+    };
+    let kind = Kind::ALL.into_iter().find(|kind| kind.name() == wanted);
+    if kind.is_none() {
+        let message = format!("`heal: {text}` heals nothing that can be broken");
+        let known = Kind::ALL.map(Kind::name).join("`, `");
+        problems.add(
+            node.line,
+            message,
+            format!("write `heal: all`, or one of `{known}`"),
+        );
+    }
+    kind.map(|kind| Act::Heal(Healed::Kind(kind)))
 }
 
 fn read_scale(node: &Node, problems: &mut Problems) -> Option<Act> {

@@ -11,6 +11,7 @@
 //! | durations, percentages, rates | [`quantity`] |
 
 mod act;
+mod fault;
 pub mod quantity;
 mod tree;
 
@@ -23,9 +24,9 @@ use squall_record::Verdict;
 use super::client::{self, Client, Extract, Pace};
 use super::explore::{self, Budget, Kind};
 use super::invariant::{BALANCE_TOLERANCE, RECOVERS_WITHIN};
+use super::link::network;
 use super::{
-    Cpu, Expectation, LATENCY, Load, Located, Phase, Quantity, Scenario, Served, Step, System,
-    UP_WITHIN,
+    Cpu, Expectation, Load, Located, Phase, Quantity, Scenario, Served, Step, System, UP_WITHIN,
 };
 use crate::units::Comparison;
 use quantity::{duration, percent, rate};
@@ -74,16 +75,17 @@ fn parts(scenario: &Scenario) -> Vec<Field> {
         parts.push(("verdict", Tree::text(scenario.verdict.as_str())));
     }
     parts.push(("system", system(&scenario.system)));
-    let (latency, jitter) = (scenario.network.latency, scenario.network.jitter);
-    let mut network = Vec::new();
-    if latency != LATENCY {
-        network.push(("latency".to_owned(), time(latency)));
-    }
-    if !jitter.is_zero() {
-        network.push(("jitter".to_owned(), time(jitter)));
-    }
+    let network = fault::parts(&scenario.network, &network());
     if !network.is_empty() {
         parts.push(("network", Tree::Map(network)));
+    }
+    if !scenario.links.is_empty() {
+        let links = scenario.links.iter().map(|normal| {
+            let mut fields = act::ends(&normal.links);
+            fields.extend(fault::parts(&normal.link, &scenario.network));
+            Tree::Map(fields)
+        });
+        parts.push(("links", Tree::Block(links.collect())));
     }
     let (cpu, usual) = (scenario.cpu, Cpu::default());
     let mut parameters = Vec::new();

@@ -43,6 +43,9 @@ pub(super) fn check(
         clients,
         problems,
     };
+    for normal in &scenario.links {
+        lookup.links(&normal.links);
+    }
     for phase in &scenario.phases {
         for step in &phase.steps {
             lookup.act(&step.act);
@@ -67,15 +70,22 @@ impl Lookup<'_> {
                     self.target(name);
                 }
             }
+            Act::Machine(names, _) => {
+                for name in names {
+                    self.end(name);
+                }
+            }
             Act::Scale(name, _) => {
                 if !self.is_service(&name.value) {
                     self.unknown(name);
                 }
             }
-            Act::Partition(links)
-            | Act::Loss(links, _)
-            | Act::Latency(links, ..)
-            | Act::Reset(links) => self.links(links),
+            Act::Link(links, _) | Act::Reset(links) => self.links(links),
+            Act::Chaos(applied) => {
+                for document in applied.documents.iter().flatten() {
+                    super::chaos::check(document, self.cluster, &self.clients, self.problems);
+                }
+            }
             Act::Heal(_) | Act::Load(_) => {}
         }
     }
@@ -106,9 +116,14 @@ impl Lookup<'_> {
 
     fn links(&mut self, links: &Links) {
         for name in links.from.iter().chain(&links.towards).flatten() {
-            if !self.clients.contains(&name.value) {
-                self.target(name);
-            }
+            self.end(name);
+        }
+    }
+
+    /// Any machine: also a client's.
+    fn end(&mut self, name: &Located<String>) {
+        if !self.clients.contains(&name.value) {
+            self.target(name);
         }
     }
 

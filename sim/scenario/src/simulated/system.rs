@@ -1,13 +1,15 @@
 //! The system under test, as Compose runs it.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use squall_cluster::machine::NodeId;
 use squall_cluster::supervise::{Compose, Error};
 
 use crate::file::Process;
-use crate::world::System;
+use crate::members;
+use crate::world::{Pod, System};
 
 pub(super) struct ComposeSystem(Compose);
 
@@ -58,6 +60,25 @@ impl System for ComposeSystem {
             }
             .map_err(sentence)
         })
+    }
+
+    fn members(&self) -> Vec<Pod> {
+        let pods = self.0.containers().into_iter();
+        pods.map(|(container, node, phase, project)| Pod {
+            member: members::of_container(&container, &project, phase),
+            node,
+        })
+        .collect()
+    }
+
+    fn stop_within(&self, target: &str, grace: Duration) -> BoxFuture<'static, Result<(), String>> {
+        let (compose, target) = (self.0.clone(), target.to_owned());
+        Box::pin(async move { compose.stop_within(&target, grace).await.map_err(sentence) })
+    }
+
+    fn hollow(&self, target: &str) -> BoxFuture<'static, Result<(), String>> {
+        let (compose, target) = (self.0.clone(), target.to_owned());
+        Box::pin(async move { compose.hollow(&target).await.map_err(sentence) })
     }
 
     fn scale(&self, service: &str, replicas: u32) -> BoxFuture<'static, Result<(), String>> {

@@ -8,6 +8,7 @@
 )]
 
 mod act;
+mod fault;
 
 use std::time::Duration;
 
@@ -20,8 +21,8 @@ use squall_record::Verdict;
 use squall_scenario::Scenario;
 use squall_scenario::file::explore::{Budget, KINDS, Kind};
 use squall_scenario::file::{
-    Client, Cpu, Expectation, Extract, Load, Located, Network, Pace, Phase, Quantity, Served, Step,
-    System, Url,
+    Client, Cpu, Expectation, Extract, Load, Located, Pace, Phase, Quantity, Served, Step, System,
+    Url,
 };
 use squall_scenario::units::{self, Comparison};
 
@@ -44,11 +45,11 @@ pub(crate) fn scenario() -> impl Strategy<Value = Scenario> {
             option::of(any::<u64>()),
             0..3_usize,
             system(),
-            (network(), cpu()),
+            (fault::network_link(), vec(fault::normal(), 0..2), cpu()),
         );
         (head, Just(clients), phases, vec(invariant(), 0..3)).prop_map(
             |(
-                (name, about, seed, verdict, system, (network, cpu)),
+                (name, about, seed, verdict, system, (network, links, cpu)),
                 clients,
                 phases,
                 invariants,
@@ -62,6 +63,7 @@ pub(crate) fn scenario() -> impl Strategy<Value = Scenario> {
                     verdict: [Verdict::Passed, Verdict::Failed, Verdict::Unknown][verdict],
                     system,
                     network,
+                    links,
                     cpu,
                     clients,
                     phases,
@@ -161,11 +163,6 @@ fn system() -> impl Strategy<Value = System> {
 
 fn cpu() -> impl Strategy<Value = Cpu> {
     (millis(0..3), 1..5_u32).prop_map(|(poll, cores)| Cpu { poll, cores })
-}
-
-fn network() -> impl Strategy<Value = Network> {
-    let latency = prop_oneof![Just(Duration::from_micros(200)), millis(0..100)];
-    (latency, millis(0..3)).prop_map(|(latency, jitter)| Network { latency, jitter })
 }
 
 fn pace() -> impl Strategy<Value = Pace> {

@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use squall_chaos::Member;
 use squall_cluster::Machine;
 use squall_cluster::machine::{Exit, NodeId, NodeSpec, Signal};
 use squall_fault::clock::Skew;
@@ -21,7 +22,7 @@ use squall_host::net::{
 use squall_host::output::{Output, OutputDriver};
 use squall_host::{Host, Launch, Loaded, Shutdown};
 use squall_scenario::file::Process;
-use squall_scenario::world::{System, World};
+use squall_scenario::world::{Pod, System, World};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
 use tokio::time::Instant;
 
@@ -30,6 +31,7 @@ pub(crate) struct Fake {
     pub(crate) began: Instant,
     pub(crate) state: Mutex<State>,
     pub(crate) up: Result<(), String>,
+    pub(crate) seed: u64,
 }
 
 #[derive(Default)]
@@ -43,6 +45,8 @@ pub(crate) struct State {
     pub(crate) resets: Vec<(u32, u32)>,
     pub(crate) power: Vec<(u32, bool)>,
     pub(crate) acts: Vec<(String, Process)>,
+    /// Processes that were taken away, and stops with their own grace period.
+    pub(crate) pods: Vec<String>,
 }
 
 const SERVICES: [&str; 2] = ["a", "b"];
@@ -53,6 +57,7 @@ impl Fake {
             began: Instant::now(),
             state: Mutex::default(),
             up: Ok(()),
+            seed: 3,
         }
     }
 
@@ -175,6 +180,39 @@ impl System for Handle {
                 Process::Stop => return Err("it does not want to".to_owned()),
                 _ => {}
             }
+            Ok(())
+        })
+    }
+    fn members(&self) -> Vec<Pod> {
+        let pod = |(at, name): (usize, &str)| Pod {
+            member: Member {
+                name: name.to_owned(),
+                containers: vec![name.to_owned()],
+                namespaces: vec!["default".to_owned()],
+                labels: [("app".to_owned(), name.to_owned())].into(),
+                phase: "Running",
+            },
+            node: NodeId(1 + at as u32),
+        };
+        SERVICES.into_iter().enumerate().map(pod).collect()
+    }
+    fn stop_within(&self, target: &str, grace: Duration) -> BoxFuture<'static, Result<(), String>> {
+        let (fake, target) = (self.0.clone(), target.to_owned());
+        Box::pin(async move {
+            let mut state = fake.state.lock().unwrap();
+            state
+                .pods
+                .push(format!("{target} stopped within {grace:?}"));
+            Ok(())
+        })
+    }
+    fn hollow(&self, target: &str) -> BoxFuture<'static, Result<(), String>> {
+        let (fake, target) = (self.0.clone(), target.to_owned());
+        Box::pin(async move {
+            let at = fake.began.elapsed();
+            let mut state = fake.state.lock().unwrap();
+            state.pods.push(format!("{target} hollow at {at:?}"));
+            state.dead.insert(target, true);
             Ok(())
         })
     }

@@ -1,10 +1,12 @@
 //! What happens in a step, as the key and value that say so.
 
-use super::quantity::{duration, percent};
+use squall_fault::LinkFault;
+
+use super::fault::{of_link, of_machine};
 use super::tree::Tree;
-use super::{loads, names, time};
+use super::{loads, names};
 use crate::file::client::Client;
-use crate::file::{Act, Healed, Links, Process};
+use crate::file::{Act, Healed, Links, Process, Source};
 
 pub(super) fn write(act: &Act, clients: &[Client]) -> (&'static str, Tree) {
     match act {
@@ -13,28 +15,28 @@ pub(super) fn write(act: &Act, clients: &[Client]) -> (&'static str, Tree) {
             "scale",
             Tree::one(&service.value, Tree::text(replicas.to_string())),
         ),
-        Act::Partition(links) => match around(links) {
+        Act::Link(links, LinkFault::Cut) => match around(links) {
             Some(all) => ("isolate", all),
             None => ("partition", Tree::Map(ends(links))),
         },
-        Act::Loss(links, fraction) => {
-            let percent = ("percent".to_owned(), Tree::text(percent(*fraction)));
-            ("loss", with(percent, links))
-        }
-        Act::Latency(links, delay, jitter) => {
-            let mut fields = vec![("delay".to_owned(), time(*delay))];
-            if !jitter.is_zero() {
-                fields.push(("jitter".to_owned(), Tree::text(duration(*jitter))));
-            }
+        Act::Link(links, fault) => {
+            let (key, mut fields) = of_link(fault);
             fields.extend(ends(links));
-            ("latency", Tree::Map(fields))
+            (key, Tree::Map(fields))
         }
+        Act::Machine(services, fault) => {
+            let (key, mut fields) = of_machine(fault);
+            fields.push(("of".to_owned(), names(services)));
+            (key, Tree::Map(fields))
+        }
+        Act::Chaos(applied) => match &applied.source {
+            Source::File(name) => ("chaos", Tree::text(&name.value)),
+            Source::Embedded(node) => ("chaos", Tree::of(node)),
+        },
         Act::Heal(healed) => {
             let what = match healed {
                 Healed::All => "all",
-                Healed::Partitions => "partitions",
-                Healed::Loss => "loss",
-                Healed::Latency => "latency",
+                Healed::Kind(kind) => kind.name(),
             };
             ("heal", Tree::text(what))
         }
@@ -59,12 +61,6 @@ fn process_word(process: Process) -> &'static str {
     }
 }
 
-fn with(first: (String, Tree), links: &Links) -> Tree {
-    let mut fields = vec![first];
-    fields.extend(ends(links));
-    Tree::Map(fields)
-}
-
 /// The names, when it is all links of these in both directions.
 fn around(links: &Links) -> Option<Tree> {
     match (&links.from, &links.towards, links.both_ways) {
@@ -73,7 +69,7 @@ fn around(links: &Links) -> Option<Tree> {
     }
 }
 
-fn ends(links: &Links) -> Vec<(String, Tree)> {
+pub(super) fn ends(links: &Links) -> Vec<(String, Tree)> {
     let entry = |key: &str, value| (key.to_owned(), value);
     match (&links.from, &links.towards, links.both_ways) {
         (None, Some(of), true) | (Some(of), None, true) => vec![entry("of", names(of))],

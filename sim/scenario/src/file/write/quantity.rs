@@ -43,6 +43,29 @@ pub fn duration(time: Duration) -> String {
     text
 }
 
+/// The same, below zero as well: `-5m`.
+pub fn signed(ns: i64) -> String {
+    let sign = if ns < 0 { "-" } else { "" };
+    format!(
+        "{sign}{}",
+        duration(Duration::from_nanos(ns.unsigned_abs()))
+    )
+}
+
+/// A number of bytes in the largest unit that divides it: `10mbit`, `64KiB`.
+pub fn amount(bytes: u64, units: &[(&str, f64)]) -> String {
+    let whole = |factor: f64| {
+        let factor = factor as u64;
+        factor > 0 && bytes >= factor && bytes.is_multiple_of(factor)
+    };
+    let fitting = units.iter().filter(|(_, factor)| whole(*factor));
+    let largest = fitting.max_by(|(_, a), (_, b)| a.total_cmp(b));
+    largest.map_or_else(
+        || format!("{bytes}B"),
+        |(unit, factor)| format!("{}{unit}", bytes / *factor as u64),
+    )
+}
+
 /// `25%`, `12.5%`.
 pub fn percent(fraction: f64) -> String {
     let value = 100.0 * fraction;

@@ -13,6 +13,8 @@ const LINES_TOGETHER_MAX: usize = 3;
 pub(super) enum Tree {
     /// A scalar.
     Text(String),
+    /// A scalar that is a text, whatever it looks like.
+    Quoted(String),
     /// On one line where it fits.
     List(Vec<Tree>),
     /// On one line where it fits.
@@ -26,6 +28,24 @@ pub(super) enum Tree {
 impl Tree {
     pub(super) fn text(text: impl Into<String>) -> Self {
         Self::Text(text.into())
+    }
+
+    /// What was read, again.
+    pub(super) fn of(node: &Node) -> Self {
+        match &node.value {
+            Value::Map(entries) => {
+                let entries = entries.iter();
+                Self::Map(
+                    entries
+                        .map(|(key, node)| (key.text.clone(), Self::of(node)))
+                        .collect(),
+                )
+            }
+            Value::List(items) => Self::List(items.iter().map(Self::of).collect()),
+            // What a text is without its quotes may be something else: "25" is no number.
+            Value::Text(text) if !is_text(text) => Self::Quoted(text.clone()),
+            _ => Self::text(node.text().unwrap_or_default()),
+        }
     }
 
     /// One text alone, several as a list.
@@ -57,6 +77,11 @@ impl Tree {
                     fold(text, indent, out);
                 }
             }
+            Self::Quoted(text) => {
+                out.push(' ');
+                out.push_str(&quoted(text));
+                out.push('\n');
+            }
             Self::List(_) | Self::Map(_) if fits(&self.flow()) => {
                 out.push(' ');
                 out.push_str(&self.flow());
@@ -81,6 +106,7 @@ impl Tree {
         let entry = |key: &str, value: &Self| format!("{}: {}", scalar(key, true), value.flow());
         match self {
             Self::Text(text) => scalar(text, true),
+            Self::Quoted(text) => quoted(text),
             Self::List(items) | Self::Block(items) => {
                 let items: Vec<String> = items.iter().map(Self::flow).collect();
                 format!("[{}]", items.join(", "))
@@ -219,6 +245,11 @@ fn is_a_word(text: &str) -> bool {
             .chars()
             .all(|c| c.is_ascii_alphanumeric() || "_-/".contains(c))
         && !OTHERS.iter().any(|other| other.eq_ignore_ascii_case(text))
+}
+
+/// Whether it is read as a text without quotes.
+fn is_text(text: &str) -> bool {
+    parse("", text).is_ok_and(|node| matches!(node.value, Value::Text(read) if read == text))
 }
 
 fn quoted(text: &str) -> String {

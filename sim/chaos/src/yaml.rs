@@ -1,45 +1,102 @@
-//! Reads a scenario's YAML tree and reports every mistake at once, each with what would have been
-//! right. Deliberately not the parser: that is [`squall_cluster::yaml`].
+//! Reads a YAML tree key by key and reports every mistake at once, each with what would have been
+//! right. Scenario files and fault documents are read with it. Deliberately not the parser: that is
+//! [`squall_cluster::yaml`].
 
 use std::sync::Arc;
 
-use squall_cluster::yaml::Key;
-pub(crate) use squall_cluster::yaml::{Node, Value, nearest, parse};
+pub use squall_cluster::yaml::{Key, Node, Value, nearest, parse, parse_all};
 use squall_host::{Diagnostic, Diagnostics, Origin};
 
-use crate::units::BadQuantity;
+/// A complaint about a quantity: what is wrong, and what to write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadQuantity {
+    /// What is wrong.
+    pub message: String,
+    /// What to write.
+    pub help: String,
+}
 
-/// The mistakes found so far in one file.
-pub(crate) struct Problems {
+impl BadQuantity {
+    /// What is wrong, and what to write.
+    pub fn new(message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            help: help.into(),
+        }
+    }
+}
+
+/// A value and the line where the file has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Located<T> {
+    /// From 1.
+    pub line: u32,
+    /// What stands there.
+    pub value: T,
+}
+
+/// The mistakes found so far in one file, and what is probably not meant.
+pub struct Problems {
     file: Arc<str>,
     list: Vec<Diagnostic>,
+    warnings: Vec<Diagnostic>,
 }
 
 impl Problems {
-    pub(crate) fn new(file: Arc<str>) -> Self {
+    /// None so far.
+    pub fn new(file: Arc<str>) -> Self {
         Self {
             file,
             list: Vec::new(),
+            warnings: Vec::new(),
         }
     }
 
-    pub(crate) fn add(&mut self, line: u32, message: impl Into<String>, help: impl Into<String>) {
+    /// The file.
+    pub fn file(&self) -> &Arc<str> {
+        &self.file
+    }
+
+    /// What stands in this line is probably not meant.
+    pub fn warn(&mut self, line: u32, message: impl Into<String>, help: impl Into<String>) {
+        let origin = Origin::new(self.file.clone(), line);
+        self.warnings
+            .push(Diagnostic::at(origin, message).help(help));
+    }
+
+    /// The warnings since they were last taken.
+    pub fn take_warnings(&mut self) -> Vec<Diagnostic> {
+        std::mem::take(&mut self.warnings)
+    }
+
+    /// Whether there is no mistake so far.
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// How many mistakes there are so far.
+    pub fn count(&self) -> usize {
+        self.list.len()
+    }
+
+    /// A mistake in this line, and what to write instead.
+    pub fn add(&mut self, line: u32, message: impl Into<String>, help: impl Into<String>) {
         let origin = Origin::new(self.file.clone(), line);
         self.list.push(Diagnostic::at(origin, message).help(help));
     }
 
-    pub(crate) fn push(&mut self, diagnostic: Diagnostic) {
+    /// A mistake that knows its place.
+    pub fn push(&mut self, diagnostic: Diagnostic) {
         self.list.push(diagnostic);
     }
 
-    pub(crate) fn append(&mut self, diagnostics: Diagnostics) {
-        for diagnostic in diagnostics.0 {
-            self.push(diagnostic);
-        }
+    /// The mistakes in another file.
+    pub fn append(&mut self, diagnostics: Diagnostics) {
+        self.list.extend(diagnostics.0);
     }
 
     /// Takes the value, or notes what is wrong with the quantity.
-    pub(crate) fn quantity<T>(&mut self, line: u32, read: Result<T, BadQuantity>) -> Option<T> {
+    pub fn quantity<T>(&mut self, line: u32, read: Result<T, BadQuantity>) -> Option<T> {
         match read {
             Ok(value) => Some(value),
             Err(bad) => {
@@ -50,7 +107,7 @@ impl Problems {
     }
 
     /// The value when nothing is wrong, else everything that is, in the order of the lines.
-    pub(crate) fn finish<T>(mut self, value: Option<T>) -> Result<T, Diagnostics> {
+    pub fn finish<T>(mut self, value: Option<T>) -> Result<T, Diagnostics> {
         match value {
             Some(value) if self.list.is_empty() => Ok(value),
             _ => {
@@ -68,7 +125,7 @@ impl Problems {
 }
 
 /// What a reader expects of a node, with a note for what it finds instead.
-pub(crate) trait Expect {
+pub trait Expect {
     /// The text of a scalar, or a note that `what` must be one.
     fn expect_text(&self, what: &str, problems: &mut Problems) -> Option<&str>;
 
@@ -164,24 +221,37 @@ fn kind(node: &Node) -> &'static str {
 }
 
 /// A map that is read key by key; what nobody asked for is a mistake.
-pub(crate) struct Fields<'a> {
+pub struct Fields<'a> {
     what: &'static str,
     /// Where the map begins.
-    pub(crate) line: u32,
+    pub line: u32,
     left: Vec<&'a (Key, Node)>,
     known: Vec<&'static str>,
 }
 
 impl<'a> Fields<'a> {
     /// The value of a key, once.
-    pub(crate) fn take(&mut self, key: &'static str) -> Option<&'a Node> {
+    pub fn take(&mut self, key: &'static str) -> Option<&'a Node> {
         self.known.push(key);
         let at = self.left.iter().position(|(k, _)| k.text == key)?;
         Some(&self.left.remove(at).1)
     }
 
+    /// A key that is known and not honoured: a mistake wherever it stands.
+    pub fn refuse(&mut self, key: &'static str, why: &str, help: &str, problems: &mut Problems) {
+        if let Some(node) = self.take(key) {
+            let message = format!("`{key}` in {} is not honoured: {why}", self.what);
+            problems.add(node.line, message, help);
+        }
+    }
+
+    /// What the map is, for messages.
+    pub fn what(&self) -> &'static str {
+        self.what
+    }
+
     /// The value of a key that must be there.
-    pub(crate) fn require(
+    pub fn require(
         &mut self,
         key: &'static str,
         help: &str,
@@ -195,7 +265,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Notes every key that nobody took; whether there was one.
-    pub(crate) fn finish(self, problems: &mut Problems) -> bool {
+    pub fn finish(self, problems: &mut Problems) -> bool {
         let unknown = !self.left.is_empty();
         for (key, _) in self.left {
             problems.add(
@@ -209,7 +279,7 @@ impl<'a> Fields<'a> {
 }
 
 /// "did you mean …?" when something known is near, else all that is known.
-pub(crate) fn suggestion(wrong: &str, known: &[impl AsRef<str>]) -> String {
+pub fn suggestion(wrong: &str, known: &[impl AsRef<str>]) -> String {
     let all: Vec<&str> = known.iter().map(AsRef::as_ref).collect();
     match nearest(wrong, known) {
         Some(name) => format!("did you mean `{name}`?"),
