@@ -334,3 +334,22 @@ fn a_configuration_is_checked_on_its_own() {
         err(&output)
     );
 }
+
+#[test]
+fn fault_documents_are_checked_on_their_own() {
+    let folder = folder("faults");
+    let good = "apiVersion: chaos-mesh.org/v1alpha1\nkind: PodChaos\nmetadata: {name: kill}\nspec:\n  action: pod-kill\n  mode: all\n  selector: {labelSelectors: {app: a}}\n";
+    let path = folder.join("kill.yaml");
+    std::fs::write(&path, good).unwrap();
+    let output = squall(&folder, &["check", "kill.yaml"]);
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    assert_eq!(out(&output), "kill.yaml: faults: PodChaos kill\n");
+    std::fs::write(&path, good.replace("{labelSelectors: {app: a}}", "{}")).unwrap();
+    let output = squall(&folder, &["check", "kill.yaml"]);
+    assert_eq!(output.status.code(), Some(254));
+    let text = err(&output);
+    assert!(
+        text.contains("error: kill.yaml:7: the selector is empty"),
+        "{text}"
+    );
+}

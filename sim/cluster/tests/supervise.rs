@@ -420,3 +420,29 @@ async fn the_same_commands_give_the_same_history() {
     assert_eq!(histories[0], histories[1]);
     assert!(histories[0].len() > 20, "{:?}", histories[0]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_container_without_its_process_keeps_its_place() {
+    let (compose, fake) = system(&services(&[(
+        "db",
+        ", restart: always, labels: [tier=data]",
+    )]));
+    compose.up().await.unwrap();
+    compose.hollow("db").await.unwrap();
+    sleep_ms(60_000).await;
+    assert_eq!(phase(&compose, "db"), Phase::Hollow);
+    assert!(fake.is_plugged("db") && fake.resolves("db").len() == 1);
+    compose.start("db").await.unwrap();
+    assert_eq!(phase(&compose, "db"), Phase::Running);
+    // The policy holds again.
+    compose.crash("db").unwrap();
+    sleep_ms(1_000).await;
+    assert_eq!(phase(&compose, "db"), Phase::Running);
+    // One that is stopped while it is empty goes as any other.
+    compose.hollow("db").await.unwrap();
+    compose.stop("db").await.unwrap();
+    assert_eq!(phase(&compose, "db"), Phase::Exited(137));
+    assert!(!fake.is_plugged("db") && fake.resolves("db").is_empty());
+    let (container, ..) = &compose.containers()[0];
+    assert_eq!(container.service.labels["tier"], "data");
+}
