@@ -24,6 +24,10 @@ const TRIES: u32 = 8;
 /// How far apart faults begin, in lengths of a fault: from a few to always the next.
 const DENSITIES: [f64; 3] = [3.0, 1.0, 0.3];
 
+/// Between two faults that change the same of a container: a machine that has its power back takes
+/// a moment to boot, and before that there is no process to pause.
+const APART: Duration = Duration::from_secs(1);
+
 /// Faults are not closer than this part of a phase; a schedule that nobody can read helps nobody.
 const FAULTS_MAX: u32 = 100;
 
@@ -99,10 +103,11 @@ fn schedule(budget: &Budget, lasts: Duration, facts: &Facts, random: &mut Random
 /// so whatever overlaps the new one is still there when it begins.
 fn fits(new: &Fault, others: &[Fault], budget: &Budget, facts: &Facts) -> bool {
     let present = others.iter().filter(|other| other.to >= new.from);
-    if present.clone().count() >= budget.at_once as usize {
+    if present.count() >= budget.at_once as usize {
         return false;
     }
-    if present.clone().any(|other| other.is_confused_with(new)) {
+    let mut lately = others.iter().filter(|other| other.to + APART >= new.from);
+    if lately.any(|other| other.is_confused_with(new)) {
         return false;
     }
     let felt = others
