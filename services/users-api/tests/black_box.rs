@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use squall_host::{Host, Launch, Shutdown, Trigger};
+use squall_host::launch::Mounted;
+use squall_host::{Files, Host, Launch, Shutdown, Trigger};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinHandle;
 
@@ -33,6 +34,13 @@ fn free_port(host: &Host) -> u16 {
 async fn database(host: &Host) -> (SocketAddr, Trigger) {
     let launch = Launch {
         env: BTreeMap::from([("POSTGRES_PASSWORD".to_owned(), "postgres".to_owned())]),
+        files: Files::mounted(BTreeMap::from([(
+            "/docker-entrypoint-initdb.d/users.sql".to_owned(),
+            Mounted {
+                shown_as: "users.sql".into(),
+                content: "CREATE TABLE users (id serial PRIMARY KEY, name text NOT NULL);".into(),
+            },
+        )])),
         ..Launch::default()
     };
     let (config, _) = squall_pg_stub::config::load(&launch).unwrap();
@@ -81,7 +89,12 @@ async fn service(host: &Host, env: &[(&str, &str)]) -> Service {
 async fn ask(host: &Host, address: SocketAddr, request: &str) -> (u16, String) {
     let exchange = async {
         let mut stream = host.net.connect(address).await.unwrap();
-        let head = format!("{request} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        // A body, if there is one, is in the request's second line.
+        let (request, body) = request.split_once('\n').unwrap_or((request, ""));
+        let head = format!(
+            "{request} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
         stream.write_all(head.as_bytes()).await.unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();
@@ -172,4 +185,22 @@ async fn what_the_database_refuses_is_in_the_answer() {
     let (status, body) = ask(&host, service.address, "GET /data").await;
     assert_eq!(status, 503);
     assert!(body.contains("3D000"), "{body}");
+}
+
+#[tokio::test]
+async fn users_are_added_and_counted() {
+    let host = Host::real();
+    let (database, _stop) = database(&host).await;
+    let port = database.port().to_string();
+    let service = service(&host, &[("DB_PORT", &port)]).await;
+    let count = async || ask(&host, service.address, "GET /users").await;
+    let users = |n: u32| (200, format!(r#"{{"users":{n},"pod":"backend1"}}"#));
+    assert_eq!(count().await, users(0));
+    let added = ask(&host, service.address, "POST /users\nO'Brien").await;
+    assert_eq!(added, (201, r#"{"id":1,"pod":"backend1"}"#.to_owned()));
+    assert_eq!(count().await, users(1));
+    // What would end the statement is a part of the name.
+    let hostile = "POST /users\n'); DELETE FROM users; --";
+    assert_eq!(ask(&host, service.address, hostile).await.0, 201);
+    assert_eq!(count().await, users(2));
 }

@@ -246,6 +246,22 @@ fn every_mistake_has_its_line_and_its_help() {
             &["8: the invariant `no-server-error` has no parameters"],
         ),
         (
+            with("phases:\n  - {phase: p, for: 1s}\ninvariants: [no-lost-write]\n"),
+            &["8: the invariant `no-lost-write` does not say which clients it speaks of / write"],
+        ),
+        (
+            with(
+                "phases:\n  - {phase: p, for: 1s}\ninvariants: [{no-lost-write: {writes: lode, reads: load}}]\n",
+            ),
+            &["8: no client `lode` / did you mean `load`?"],
+        ),
+        (
+            with(
+                "phases:\n  - {phase: p, for: 1s}\ninvariants: [{reads-go-forward: {writes: load, reads: load}}]\n",
+            ),
+            &["8: the client `load` reads no count / say where it is"],
+        ),
+        (
             phase("steps: [{at: 1s, kil: a}]"),
             &["9: unknown key `kil` in a step / did you mean `kill`?"],
         ),
