@@ -169,6 +169,7 @@ fn seeds_differ_in_kinds_and_in_services() {
         let drawn = draw(&scenario, &facts(), seed);
         let words = drawn.phases[1].steps.iter().map(|step| match &step.act {
             Act::Process(process, _) => format!("{process:?}"),
+            Act::Link(_, fault) => fault.kind().name().to_owned(),
             other => format!("{other:?}").split('(').next().unwrap().to_owned(),
         });
         let words: BTreeSet<String> = words.filter(|word| word != "Scale").collect();
