@@ -98,7 +98,9 @@ fn a_schedule_shrinks_to_the_one_fault_that_matters() {
     assert_eq!(steps, [expected]);
     // A bound in the middle is met to the millisecond.
     let steps = smallest(|step| {
-        matches!(step.act, Act::Link(_, LinkFault::Cut)) && step.at >= ms(4_321) && step.lasts >= Some(ms(765))
+        matches!(step.act, Act::Link(_, LinkFault::Cut))
+            && step.at >= ms(4_321)
+            && step.lasts >= Some(ms(765))
     });
     assert_eq!(steps.len(), 1);
     assert_eq!((steps[0].at, steps[0].lasts), (ms(4_321), Some(ms(765))));

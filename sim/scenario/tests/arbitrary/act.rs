@@ -3,8 +3,9 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
+use squall_cluster::yaml::{Node, Value};
 use squall_fault::Kind;
-use squall_scenario::file::{Act, Healed, Links, Located, Process};
+use squall_scenario::file::{Act, Healed, Links, Located, Process, Source};
 
 use super::fault::{link_fault, machine_fault};
 use super::{loads, name};
@@ -15,12 +16,32 @@ pub(super) fn without_lines(act: &mut Act) {
         Act::Process(_, names) | Act::Power(names, _) => names.iter_mut().for_each(nowhere),
         Act::Scale(name, _) => nowhere(name),
         Act::Machine(names, _) => names.iter_mut().for_each(nowhere),
-        Act::Chaos(_) => {} // documents have lines of their own
-        Act::Link(links, _) | Act::Reset(links) => {
-            let ends = links.from.iter_mut().chain(&mut links.towards);
-            ends.flatten().for_each(nowhere);
+        Act::Chaos(applied) => {
+            applied.documents = None; // they follow from their source
+            match &mut applied.source {
+                Source::Embedded(node) => without_line(node),
+                Source::File(name) => nowhere(name),
+            }
         }
+        Act::Link(links, _) | Act::Reset(links) => anywhere(links),
         Act::Heal(_) | Act::Load(_) => {}
+    }
+}
+
+pub(super) fn anywhere(links: &mut Links) {
+    let ends = links.from.iter_mut().chain(&mut links.towards);
+    ends.flatten().for_each(|name| name.line = 0);
+}
+
+fn without_line(node: &mut Node) {
+    node.line = 0;
+    match &mut node.value {
+        Value::List(items) => items.iter_mut().for_each(without_line),
+        Value::Map(entries) => entries.iter_mut().for_each(|(key, node)| {
+            key.line = 0;
+            without_line(node);
+        }),
+        _ => {}
     }
 }
 

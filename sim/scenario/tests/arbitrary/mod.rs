@@ -55,6 +55,12 @@ pub(crate) fn scenario() -> impl Strategy<Value = Scenario> {
                 invariants,
             )| {
                 let about = about.map(|about| about.trim().to_owned());
+                // What a link has beyond the network's can be said, not that it lacks it.
+                let links = links.into_iter().map(|mut normal| {
+                    normal.link.rate = normal.link.rate.or(network.rate);
+                    normal
+                });
+                let links = links.collect();
                 Scenario {
                     file: "x.yaml".into(),
                     name: name.trim().to_owned(),
@@ -76,6 +82,10 @@ pub(crate) fn scenario() -> impl Strategy<Value = Scenario> {
 
 /// The scenario with every line 0.
 pub(crate) fn without_lines(mut scenario: Scenario) -> Scenario {
+    for normal in &mut scenario.links {
+        normal.line = 0;
+        act::anywhere(&mut normal.links);
+    }
     let nowhere = |name: &mut Located<String>| name.line = 0;
     let system = &mut scenario.system;
     nowhere(&mut system.compose);
