@@ -206,3 +206,48 @@ invariants:
 ";
     assert_eq!(text, wanted, "{:#?}", found.statistics);
 }
+
+#[test]
+fn a_failure_that_faults_cause_stays_one() {
+    let text = "
+scenario: x
+system: {compose: c.yml}
+clients: [{name: load, get: 'http://x/', rate: 1/s}]
+phases:
+  - {phase: p, for: 10s, steps: [{kill: a, for: 1s}]}
+invariants: [no-failed-request]
+";
+    let scenario = Scenario::read("x.yaml".into(), text).unwrap();
+    // Without load, or in less than 5 s, it fails whatever happens: another failure.
+    let found = search(&scenario, 1_000, |candidate| {
+        let is_short = candidate.phases[0].lasts < Duration::from_secs(5);
+        let is_killed = candidate.phases[0].steps.len() == 1;
+        is_killed || is_short || candidate.clients.is_empty()
+    });
+    let left = &found.scenario;
+    assert_eq!(left.phases[0].steps.len(), 1);
+    assert_eq!(left.phases[0].lasts, Duration::from_secs(5));
+    assert_eq!(left.clients.len(), 1);
+}
+
+#[test]
+fn faults_that_follow_each_other_are_not_moved_together() {
+    let text = "
+scenario: x
+system: {compose: c.yml}
+phases:
+  - {phase: p, for: 20s, steps: [{at: 2s, kill: a, for: 3s}, {at: 9s, kill: b, for: 3s}]}
+invariants: [no-failed-request]
+";
+    let scenario = Scenario::read("x.yaml".into(), text).unwrap();
+    let found = search(&scenario, 1_000, |candidate| {
+        let steps = &candidate.phases[0].steps;
+        let a_second = Duration::from_secs(1);
+        steps.len() == 2 && steps.iter().all(|step| step.lasts >= Some(a_second))
+    });
+    let steps = &found.scenario.phases[0].steps;
+    assert_eq!(
+        (steps[0].at, steps[1].at),
+        (Duration::ZERO, Duration::from_secs(1))
+    );
+}
