@@ -61,7 +61,6 @@ fn try_to(args: &ShrinkArgs) -> Result<Exit, Diagnostics> {
         runs_max: args.budget,
     };
     let began = Instant::now();
-    let mut trace_hash = first.trace_hash;
     let shrunk = search(
         &plan.scenario,
         &goal,
@@ -70,11 +69,7 @@ fn try_to(args: &ShrinkArgs) -> Result<Exit, Diagnostics> {
             let Ok(plan) = explore::of(candidate.clone(), &args.file) else {
                 return Vec::new();
             };
-            let ended = play(&plan, seed);
-            if ended.breaches.contains(&breach) {
-                trace_hash = ended.trace_hash;
-            }
-            ended.breaches
+            play(&plan, seed).breaches
         },
         &mut |statistics| {
             if statistics.runs.is_multiple_of(SAY_EVERY) {
@@ -86,6 +81,8 @@ fn try_to(args: &ShrinkArgs) -> Result<Exit, Diagnostics> {
             }
         },
     );
+    let found = explore::of(shrunk.scenario.clone(), &args.file)?;
+    let trace_hash = play(&found, seed).trace_hash;
     finish(args, &shrunk, &breach, seed, &trace_hash)
 }
 

@@ -11,6 +11,11 @@
 //! A candidate is written and read again before it runs, so what was found can be written as a file
 //! that replays. A candidate that is no good scenario, or that cannot be planned, is no failure.
 //!
+//! A failure that faults cause must stay one: what fails without any step as well has become another
+//! failure (a service was left out that the others need, say), so a candidate that fails is tried
+//! without its steps, too. For the same reason there are never more faults at once than before: two
+//! databases that die one after the other are not two that die together.
+//!
 //! The search knows no clock and no chance: the same scenario and the same answers give the same
 //! result. It knows no run either; whoever calls it says how a candidate fails.
 
@@ -22,6 +27,7 @@ mod subset;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
+use std::time::Duration;
 
 use squall_scenario::Scenario;
 use squall_scenario::file::write::write;
@@ -80,6 +86,8 @@ pub fn shrink(
         progress,
         best: scenario.clone(),
         seen: BTreeSet::new(),
+        controls: BTreeMap::new(),
+        is_caused_by_steps: false,
         is_ended: false,
         statistics: Statistics {
             runs: 0,
@@ -89,6 +97,7 @@ pub fn shrink(
             is_finished: false,
         },
     };
+    search.is_caused_by_steps = !search.fails_without_steps(scenario);
     loop {
         let before = search.statistics.size;
         structure::reduce(&mut search);
@@ -110,8 +119,11 @@ struct Search<'a> {
     progress: &'a mut dyn FnMut(&Statistics) -> ControlFlow<()>,
     /// The smallest that fails.
     best: Scenario,
-    /// The texts of what was run.
+    /// The texts of the candidates that were run.
     seen: BTreeSet<String>,
+    /// Whether these fail, by their texts: candidates without their steps.
+    controls: BTreeMap<String, bool>,
+    is_caused_by_steps: bool,
     is_ended: bool,
     statistics: Statistics,
 }
@@ -125,7 +137,7 @@ impl Search<'_> {
         let mut candidate = self.best.clone();
         change(&mut candidate);
         let size = Size::of(&candidate, self.goal.facts);
-        if size >= self.statistics.size {
+        if size >= self.statistics.size || at_once(&candidate) > at_once(&self.best) {
             return false;
         }
         let text = write(&candidate, "");
@@ -135,18 +147,67 @@ impl Search<'_> {
         if !self.seen.insert(text) {
             return false;
         }
-        if self.statistics.runs >= self.goal.runs_max {
-            self.is_ended = true;
-            return false;
-        }
-        self.statistics.runs += 1;
-        let fails = (self.run)(&candidate).contains(self.goal.breach);
+        let fails = self.fails(&candidate)
+            && !(self.is_caused_by_steps && self.fails_without_steps(&candidate));
         if fails {
             self.best = candidate;
             self.statistics.size = size;
             *self.statistics.kept.entry(what).or_default() += 1;
         }
+        fails
+    }
+
+    fn fails_without_steps(&mut self, scenario: &Scenario) -> bool {
+        let mut control = scenario.clone();
+        for phase in &mut control.phases {
+            phase.steps.clear();
+        }
+        let text = write(&control, "");
+        if let Some(fails) = self.controls.get(&text) {
+            return *fails;
+        }
+        let fails = self.fails(&control);
+        self.controls.insert(text, fails);
+        fails
+    }
+
+    /// Runs a scenario, if there is a run left.
+    fn fails(&mut self, scenario: &Scenario) -> bool {
+        if self.is_ended || self.statistics.runs >= self.goal.runs_max {
+            self.is_ended = true;
+            return false;
+        }
+        self.statistics.runs += 1;
+        let fails = (self.run)(scenario).contains(self.goal.breach);
         self.is_ended = (self.progress)(&self.statistics).is_break();
         fails
     }
+}
+
+/// For so long after its end a fault is still there: what was killed is starting.
+const RECOVERY: Duration = Duration::from_secs(1);
+
+/// The most faults that are there at the same time, of those that say how long they last.
+fn at_once(scenario: &Scenario) -> usize {
+    let mut start = Duration::ZERO;
+    let mut faults = Vec::new();
+    for phase in &scenario.phases {
+        let lasting = phase
+            .steps
+            .iter()
+            .filter_map(|step| Some((step, step.lasts?)));
+        faults.extend(lasting.map(|(step, lasts)| (start + step.at, start + step.at + lasts)));
+        start += phase.lasts;
+    }
+    let there = |at: Duration| {
+        let now = faults
+            .iter()
+            .filter(|(from, to)| *from <= at && at < *to + RECOVERY);
+        now.count()
+    };
+    faults
+        .iter()
+        .map(|(from, _)| there(*from))
+        .max()
+        .unwrap_or(0)
 }

@@ -31,24 +31,22 @@ fn search(scenario: &Scenario, runs_max: u64, fails: impl Fn(&Scenario) -> bool)
         facts: &facts,
         runs_max,
     };
-    let mut last = Size::of(scenario, &facts);
-    let mut run = |candidate: &Scenario| {
-        assert!(
-            Size::of(candidate, &facts) < last,
-            "a candidate is smaller than the best so far"
-        );
-        match fails(candidate) {
-            true => {
-                last = Size::of(candidate, &facts);
-                vec![breach.clone()]
-            }
-            false => vec![],
-        }
+    let mut run = |candidate: &Scenario| match fails(candidate) {
+        true => vec![breach.clone()],
+        false => vec![],
     };
-    let mut runs = 0;
+    let (mut runs, mut kept, mut last) = (0, 0, Size::of(scenario, &facts));
     let shrunk = shrink(scenario, &goal, &mut run, &mut |statistics| {
         runs += 1;
         assert_eq!(statistics.runs, runs);
+        let kept_now: u64 = statistics.kept.values().sum();
+        let is_smaller = statistics.size < last;
+        assert_eq!(
+            kept_now > kept,
+            is_smaller,
+            "what is kept is smaller, and nothing else is"
+        );
+        (kept, last) = (kept_now, statistics.size);
         ControlFlow::Continue(())
     });
     assert!(shrunk.statistics.runs <= runs_max);
@@ -207,4 +205,48 @@ invariants:
   - no-failed-request
 ";
     assert_eq!(text, wanted, "{:#?}", found.statistics);
+}
+
+#[test]
+fn a_failure_that_faults_cause_stays_one() {
+    let text = "
+scenario: x
+system: {compose: c.yml}
+clients: [{name: load, get: 'http://x/', rate: 1/s}]
+phases:
+  - {phase: p, for: 10s, steps: [{kill: a, for: 1s}]}
+invariants: [no-failed-request]
+";
+    let scenario = Scenario::read("x.yaml".into(), text).unwrap();
+    // Without load, or in less than 5 s, it fails whatever happens: another failure.
+    let found = search(&scenario, 1_000, |candidate| {
+        let is_short = candidate.phases[0].lasts < Duration::from_secs(5);
+        let is_killed = candidate.phases[0].steps.len() == 1;
+        is_killed || is_short || candidate.clients.is_empty()
+    });
+    let left = &found.scenario;
+    assert_eq!(left.phases[0].steps.len(), 1);
+    assert_eq!(left.phases[0].lasts, Duration::from_secs(5));
+    assert_eq!(left.clients.len(), 1);
+}
+
+#[test]
+fn faults_that_follow_each_other_are_not_moved_together() {
+    let text = "
+scenario: x
+system: {compose: c.yml}
+phases:
+  - {phase: p, for: 20s, steps: [{at: 2s, kill: a, for: 3s}, {at: 9s, kill: b, for: 3s}]}
+invariants: [no-failed-request]
+";
+    let scenario = Scenario::read("x.yaml".into(), text).unwrap();
+    let found = search(&scenario, 1_000, |candidate| {
+        let steps = &candidate.phases[0].steps;
+        let a_second = Duration::from_secs(1);
+        steps.len() == 2 && steps.iter().all(|step| step.lasts >= Some(a_second))
+    });
+    let steps = &found.scenario.phases[0].steps;
+    // One second for the first fault, and one in which its victim recovers.
+    let times = (steps[0].at, steps[1].at);
+    assert_eq!(times, (Duration::ZERO, Duration::from_secs(2)));
 }

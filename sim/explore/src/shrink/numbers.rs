@@ -7,6 +7,9 @@ use squall_scenario::file::{Client, Load, Pace, Scenario};
 
 use super::{Search, act, structure};
 
+/// Shorter than this nothing happens that anybody would call a fault.
+const FAULT_MIN: Duration = Duration::from_millis(1);
+
 pub(super) fn reduce(search: &mut Search<'_>) {
     together(search);
     for phase in 0..search.best.phases.len() {
@@ -26,7 +29,11 @@ pub(super) fn reduce(search: &mut Search<'_>) {
             search,
             "faults shortened",
             |scenario| scenario.phases[phase].steps[step].lasts,
-            |scenario, lasts| scenario.phases[phase].steps[step].lasts = Some(lasts),
+            |scenario, lasts| {
+                if lasts >= FAULT_MIN {
+                    scenario.phases[phase].steps[step].lasts = Some(lasts);
+                }
+            },
         );
         descend(
             search,
