@@ -27,6 +27,7 @@ const NGINX_CONF: &str = "
 events {}
 http {
     access_log off;
+    keepalive_requests 100000000;
     upstream api { server 127.0.0.1:25000; keepalive 32; }
     server {
         listen 127.0.0.1:28080;
