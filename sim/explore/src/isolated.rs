@@ -1,7 +1,7 @@
 //! Work in a forked child process: a fresh copy of this one, which may hang, abort or eat memory
 //! without harm to its parent.
 //!
-//! A child starts from what its parent has loaded, so a fork costs less than a millisecond, and
+//! A child starts from what its parent has loaded, so a fork costs milliseconds, and
 //! process-wide state that one piece of work leaves behind never meets another. [`run`] waits for
 //! one child; a [`Pool`] drives several.
 //!
