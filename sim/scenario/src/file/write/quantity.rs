@@ -21,13 +21,13 @@ pub fn duration(time: Duration) -> String {
     // Up to two minutes, seconds are what people think in.
     let fewest = |unit: u128| if unit > 1_000_000_000 { 2 * unit } else { unit };
     for (unit, unit_ns) in UNITS_NS {
-        if ns >= fewest(unit_ns) && ns % unit_ns == 0 && ns < 100_000 * unit_ns {
+        if ns >= fewest(unit_ns) && ns.is_multiple_of(unit_ns) && ns < 100_000 * unit_ns {
             return format!("{}{unit}", ns / unit_ns);
         }
         // With decimals where that is short.
         if unit_ns <= 1_000_000_000 && unit_ns > 1 && ns >= unit_ns && ns < 100 * unit_ns {
             let thousandth = unit_ns / 1000;
-            if ns % thousandth == 0 {
+            if ns.is_multiple_of(thousandth) {
                 let text = format!("{}.{:03}", ns / unit_ns, ns % unit_ns / thousandth);
                 return format!("{}{unit}", text.trim_end_matches('0').trim_end_matches('.'));
             }
