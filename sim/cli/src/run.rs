@@ -45,7 +45,7 @@ fn as_declared(args: &RunArgs, plan: &Plan, verdict: Verdict) {
     let is_as_is = args.chance.seed.is_none() && !args.chance.explore;
     if is_as_is && declared != Verdict::Passed && declared != verdict {
         say(format_args!(
-            "note: {} says `verdict: {}`, and it has {}",
+            "note: {} says `verdict: {}`, and the verdict is: {}",
             args.file.display(),
             declared.as_str(),
             verdict.as_str()

@@ -153,7 +153,7 @@ invariants: [every-request-answered]
     let cured = squall(&folder, &["run", "scenario-shrunk.yaml"]);
     assert_eq!(cured.status.code(), Some(0), "{}", out(&cured));
     assert!(
-        err(&cured).contains("says `verdict: failed`, and it has passed"),
+        err(&cured).contains("says `verdict: failed`, and the verdict is: passed"),
         "{}",
         err(&cured)
     );

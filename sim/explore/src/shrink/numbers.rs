@@ -7,8 +7,8 @@ use squall_scenario::file::{Client, Load, Pace, Scenario};
 
 use super::{Search, act, structure};
 
-/// Shorter than this nothing happens that anybody would call a fault.
-const FAULT_MIN: Duration = Duration::from_millis(1);
+/// No fault is made shorter than this: `docker kill` has not even returned by then.
+const FAULT_MIN: Duration = Duration::from_millis(100);
 
 pub(super) fn reduce(search: &mut Search<'_>) {
     together(search);
