@@ -116,6 +116,7 @@ fn the_simulator_imports_what_its_layer_may() {
         (
             "squall",
             &[
+                "squall-fault",
                 "squall-host",
                 "squall-node",
                 "squall-cluster",

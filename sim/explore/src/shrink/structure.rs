@@ -25,6 +25,7 @@ fn judgements(search: &mut Search<'_>) {
         scenario
             .invariants
             .retain(|invariant| is_invariant && invariant.name() == breach.what);
+        scenario.invariants.dedup(); // said twice
         for phase in &mut scenario.phases {
             let alone = |at: usize| Phase {
                 expect: vec![phase.expect[at].clone()],
