@@ -19,6 +19,10 @@ pub(crate) const PAUSE: Duration = Duration::from_millis(50);
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) const LATENCY: Duration = Duration::from_micros(500);
 
+/// As `squall` has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// What is done, and on how many hosts.
 #[derive(Clone, Copy)]
 pub(crate) struct Work {
