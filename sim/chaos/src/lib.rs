@@ -5,7 +5,7 @@
 //! |---|---|
 //! | [`document`] | one document; what it does to whom |
 //! | [`select`] | selectors and modes, over members of any system |
-//! | [`expand`] | from documents to injections with a beginning and an end |
+//! | [`mod@expand`] | from documents to injections with a beginning and an end |
 //! | [`schedule`] | when a Schedule fires |
 //! | [`workflow`] | templates, serial and parallel |
 //! | [`quantity`] | durations, percentages and rates as these formats write them |
