@@ -348,12 +348,12 @@ fn runs_beyond_their_limits_are_results() {
     // Its record of three million requests does not fit.
     let output = squall(
         &folder,
-        &["sweep", "slow.yaml", "--seeds", "7", "--run-memory", "8"],
+        &["sweep", "slow.yaml", "--seeds", "7", "--run-memory", "64"],
     );
     let text = out(&output);
     assert_eq!(output.status.code(), Some(255), "{text}");
     assert!(
-        text.contains("memory: slow seed 7: needs more than 8 MiB"),
+        text.contains("memory: slow seed 7: needs more than 64 MiB"),
         "{text}"
     );
     assert!(text.contains("it said: memory allocation of"), "{text}");
