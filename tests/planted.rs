@@ -8,15 +8,18 @@
 
 #[path = "planted/defects.rs"]
 mod defects;
+#[path = "planted/shrunk.rs"]
+mod shrunk;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use defects::{DEFECTS, Defect};
+use shrunk::shrunk;
+use squall_host::Diagnostics;
 use squall_record::{RunRecord, Verdict};
-use squall_scenario::Plan;
-use squall_scenario::file::Scenario;
+use squall_scenario::{Plan, Scenario};
 use squall_tests::{plan_of, play, root};
 
 /// The seeds of the slow search.
@@ -30,14 +33,31 @@ struct Found {
     caught_by: String,
 }
 
-/// A scenario of `tests/planted`, with a defect or, with `""`, without.
-fn plan(scenario: &str, defect: &str) -> Plan {
-    let folder = root().join("tests/planted");
-    let path = folder.join(format!("{scenario}.yaml"));
-    let mut scenario = Scenario::open(&path).unwrap_or_else(|problems| panic!("{problems}"));
+fn folder() -> PathBuf {
+    root().join("tests/planted")
+}
+
+/// A scenario of `tests/planted`.
+fn open(scenario: &str) -> Scenario {
+    let path = folder().join(format!("{scenario}.yaml"));
+    Scenario::open(&path).unwrap_or_else(|problems| panic!("{problems}"))
+}
+
+/// A scenario with a defect or, with `""`, without.
+fn with(scenario: &Scenario, defect: &str) -> Scenario {
+    let mut scenario = scenario.clone();
     let environment = &mut scenario.system.environment;
     environment.insert("PLANTED".to_owned(), defect.to_owned());
-    plan_of(scenario, &folder).unwrap_or_else(|problems| panic!("{problems}"))
+    scenario
+}
+
+fn planned(scenario: &Scenario) -> Result<Plan, Diagnostics> {
+    plan_of(scenario.clone(), &folder())
+}
+
+/// A scenario of `tests/planted`, with a defect or, with `""`, without.
+fn plan(scenario: &str, defect: &str) -> Plan {
+    planned(&with(&open(scenario), defect)).unwrap_or_else(|problems| panic!("{problems}"))
 }
 
 /// The first of `seeds` that shows a defect.
@@ -86,7 +106,7 @@ fn assert_sound(scenario: &str, seeds: impl IntoIterator<Item = u64>) {
 #[test]
 fn each_defect_is_caught_where_it_was() {
     for defect in DEFECTS {
-        let Some((seed, caught_by)) = defect.found else {
+        let Some((seed, caught_by, _)) = defect.found else {
             continue;
         };
         let found = find(&plan(defect.scenario, defect.name), seed..seed + 1);
@@ -105,7 +125,7 @@ fn each_defect_is_caught_where_it_was() {
 fn the_sound_system_passes_at_the_same_seeds() {
     let mut seeds: BTreeMap<&str, BTreeSet<u64>> = BTreeMap::new();
     for defect in DEFECTS {
-        let seed = defect.found.map_or(0, |(seed, _)| seed);
+        let seed = defect.found.map_or(0, |(seed, ..)| seed);
         seeds.entry(defect.scenario).or_default().insert(seed);
     }
     for (scenario, seeds) in seeds {
@@ -146,22 +166,25 @@ fn names_in(path: &PathBuf) -> Vec<String> {
 fn the_docs_have_the_defects_that_are_listed() {
     let docs = std::fs::read_to_string(Path::new(&root()).join("docs/src/planted.md")).unwrap();
     let rows: Vec<&str> = docs.lines().filter(|l| l.starts_with("| `")).collect();
-    let listed: Vec<String> = DEFECTS.iter().map(|d| row(d, known(d).as_ref())).collect();
+    let listed: Vec<String> = DEFECTS.iter().map(|d| row(d, known(d))).collect();
     assert_eq!(rows, listed, "print the rows with the slow test");
 }
 
-fn known(defect: &Defect) -> Option<Found> {
-    defect.found.map(|(seed, caught_by)| Found {
-        seed,
-        caught_by: caught_by.to_owned(),
+fn known(defect: &Defect) -> Option<(Found, String)> {
+    defect.found.map(|(seed, caught_by, size)| {
+        let caught_by = caught_by.to_owned();
+        (Found { seed, caught_by }, size.to_owned())
     })
 }
 
 /// A row of the table in the docs. Seeds are tried from 0 on.
-fn row(defect: &Defect, found: Option<&Found>) -> String {
-    let (caught_by, seeds) = match found {
-        Some(found) => (found.caught_by.as_str(), (found.seed + 1).to_string()),
-        None => ("nothing", format!("not found in {}", SEEDS.end)),
+fn row(defect: &Defect, found: Option<(Found, String)>) -> String {
+    let (caught_by, seeds, size) = match found {
+        Some((found, size)) => (found.caught_by, (found.seed + 1).to_string(), size),
+        None => {
+            let seeds = format!("not found in {}", SEEDS.end);
+            ("nothing".to_owned(), seeds, "-".to_owned())
+        }
     };
     let Defect {
         name,
@@ -169,7 +192,7 @@ fn row(defect: &Defect, found: Option<&Found>) -> String {
         scenario,
         ..
     } = defect;
-    format!("| `{name}` | {mistake} | {scenario} | {caught_by} | {seeds} |")
+    format!("| `{name}` | {mistake} | {scenario} | {caught_by} | {seeds} | {size} |")
 }
 
 #[test]
@@ -177,11 +200,15 @@ fn row(defect: &Defect, found: Option<&Found>) -> String {
 fn search_again() {
     let mut differ = Vec::new();
     for defect in DEFECTS {
-        let found = find(&plan(defect.scenario, defect.name), SEEDS);
-        println!("{}", row(defect, found.as_ref()));
+        let scenario = open(defect.scenario);
+        let found = find(&plan(defect.scenario, defect.name), SEEDS).map(|found| {
+            let size = shrunk(&scenario, defect.name, &found).to_string();
+            (found, size)
+        });
         if found != known(defect) {
             differ.push(defect.name);
         }
+        println!("{}", row(defect, found));
     }
     assert!(differ.is_empty(), "not as listed: {differ:?}");
 }
