@@ -2,37 +2,18 @@
 //! replays.
 #![allow(clippy::unwrap_used)]
 
+mod common;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-fn squall(folder: &Path, args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_squall"))
-        .args(args)
-        .current_dir(folder)
-        .env_remove("CLICOLOR_FORCE")
-        .output()
-        .unwrap()
-}
-
-fn out(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
-
-fn err(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).unwrap()
-}
+use common::{NGINX, err, folder, out, squall};
 
 /// Two servers that know nothing of each other, one of which is asked.
 fn web(name: &str, phases: &str) -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    // It may be there from an earlier run.
-    drop(std::fs::remove_dir_all(&folder));
-    std::fs::create_dir_all(&folder).unwrap();
+    let folder = folder(name);
     let write = |name: &str, text: &str| std::fs::write(folder.join(name), text).unwrap();
-    write(
-        "nginx.conf",
-        "events {}\nhttp {\n  server {\n    listen 80;\n    location / { return 200 \"hello\"; }\n  }\n}\n",
-    );
+    write("nginx.conf", NGINX);
     write(
         "docker-compose.yml",
         "services:\n  web:\n    image: nginx:1.27\n    container_name: web\n    ports: ['8080:80']\n    volumes: ['./nginx.conf:/etc/nginx/nginx.conf:ro']\n  spare:\n    image: nginx:1.27\n    volumes: ['./nginx.conf:/etc/nginx/nginx.conf:ro']\n",

@@ -1,10 +1,14 @@
 //! `squall sweep` and `squall merge` as their users meet them.
 #![allow(clippy::unwrap_used)]
 
+mod common;
+
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+
+use common::{NGINX, command, err, out, squall};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -12,15 +16,9 @@ use serde_json::Value;
 /// A folder for one test, fresh, with an nginx that answers by itself and scenarios that ask it:
 /// `fast` passes with every seed; `lossy` asks over a bad link, and some seeds fail.
 fn folder(name: &str) -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("sweep-{name}"));
-    // It may be there from an earlier run.
-    drop(fs::remove_dir_all(&folder));
-    fs::create_dir_all(&folder).unwrap();
+    let folder = common::folder(&format!("sweep-{name}"));
     let write = |name: &str, text: &str| fs::write(folder.join(name), text).unwrap();
-    write(
-        "nginx.conf",
-        "events {}\nhttp {\n  server {\n    listen 80;\n    location / { return 200 \"hello\"; }\n  }\n}\n",
-    );
+    write("nginx.conf", NGINX);
     write(
         "docker-compose.yml",
         "services:\n  web:\n    image: nginx:1.27\n    container_name: web\n    ports: ['8080:80']\n    volumes: ['./nginx.conf:/etc/nginx/nginx.conf:ro']\n",
@@ -52,28 +50,6 @@ fn write_slow(folder: &Path) {
         .replace("rate: 10/s", "rate: 1000/s")
         .replace("for: 2s", "for: 3000s");
     fs::write(folder.join("slow.yaml"), text).unwrap();
-}
-
-fn command(folder: &Path, args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_squall"));
-    command
-        .args(args)
-        .current_dir(folder)
-        .env_remove("JOB_COMPLETION_INDEX")
-        .env_remove("CLICOLOR_FORCE");
-    command
-}
-
-fn squall(folder: &Path, args: &[&str]) -> Output {
-    command(folder, args).output().unwrap()
-}
-
-fn out(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
-
-fn err(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).unwrap()
 }
 
 /// The runs and the summary in the output for programs, without what real time decides.

@@ -1,98 +1,26 @@
 //! What each fault does on the wire, as a process sees it.
 #![allow(clippy::unwrap_used)]
 
+mod common;
+
 use std::io;
-use std::net::IpAddr;
 use std::time::Duration;
 
-use squall_engine::{Config, Control, Exit, HostId, HostSpec, Link, run};
+use common::{CLIENT, SERVER, ask, both_ways, connect, cut, echo};
+use squall_engine::{Control, Exit, HostId, Link};
 use squall_fault::link::Loss;
-use squall_host::net::TcpStream;
-use squall_host::{Host, Shutdown};
+use squall_host::Host;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, sleep};
 
-const SERVER: &str = "10.0.0.2:80";
-
-fn host(control: &Control, name: &str, last: u8) -> HostId {
-    let addresses = vec![IpAddr::from([10, 0, 0, last])];
-    control.add_host(HostSpec {
-        name: name.to_owned(),
-        addresses,
-        nameservers: Vec::new(),
-        ..HostSpec::default()
-    })
-}
-
-/// Answers each byte with itself.
-async fn echo(host: Host, shutdown: Shutdown) -> Result<(), squall_host::launch::BoxError> {
-    let mut listener = host.net.listen("0.0.0.0:80".parse()?)?;
-    loop {
-        let (mut stream, _) = tokio::select! {
-            accepted = listener.accept() => accepted?,
-            () = shutdown.requested() => return Ok(()),
-        };
-        tokio::spawn(async move {
-            let mut buf = [0; 1024];
-            while let Ok(length @ 1..) = stream.read(&mut buf).await {
-                if stream.write_all(&buf[..length]).await.is_err() {
-                    return;
-                }
-            }
-        });
-    }
-}
-
-async fn connect(host: &Host) -> io::Result<TcpStream> {
-    host.net.connect(SERVER.parse().unwrap()).await
-}
-
-async fn ask(stream: &mut TcpStream) -> io::Result<u8> {
-    stream.write_all(b"x").await?;
-    stream.read_u8().await
-}
-
-/// Two hosts, a server and a client; what the client returned.
+/// What the client returned, who is told which host the server is.
 fn story<T, F, Fut>(seed: u64, client: F) -> T
 where
     T: Send + 'static,
     F: FnOnce(Host, Control, HostId) -> Fut + Send + 'static,
     Fut: Future<Output = T> + Send + 'static,
 {
-    let config = Config {
-        seed,
-        ..Config::default()
-    };
-    let outcome = run(config, async move |control: Control| {
-        let server = host(&control, "server", 2);
-        let user = host(&control, "client", 3);
-        control.start(server, |host, shutdown| Box::pin(echo(host, shutdown)));
-        control.start(user, |_, shutdown| {
-            Box::pin(async move {
-                shutdown.requested().await;
-                Ok(())
-            })
-        });
-        let handle = control.clone();
-        let task = control.run_beside(user, move |host| Box::pin(client(host, handle, server)));
-        task.await.expect("the client ends by itself")
-    });
-    outcome.unwrap().value
-}
-
-const CLIENT: HostId = HostId(2);
-const SERVER_HOST: HostId = HostId(1);
-
-fn cut() -> Link {
-    Link {
-        is_cut: true,
-        ..Link::default()
-    }
-}
-
-fn both_ways(control: &Control, link: Link) {
-    control.set_link(CLIENT, SERVER_HOST, link);
-    control.set_link(SERVER_HOST, CLIENT, link);
+    common::story(seed, move |host, control| client(host, control, SERVER))
 }
 
 /// Heals a partition after this time.
@@ -334,7 +262,7 @@ fn loss_delays_by_the_retransmission_schedule_and_loses_nothing() {
         let mut stream = connect(&host).await.unwrap();
         control.set_link(
             CLIENT,
-            SERVER_HOST,
+            SERVER,
             Link {
                 loss: Loss::independent(0.25),
                 ..Link::default()

@@ -34,6 +34,32 @@ pub enum Operation {
     Truncate,
 }
 
+impl Operation {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Append,
+        Self::Sync,
+        Self::Read,
+        Self::Rename,
+        Self::Remove,
+        Self::List,
+        Self::Truncate,
+    ];
+
+    /// As a scenario writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Append => "append",
+            Self::Sync => "sync",
+            Self::Read => "read",
+            Self::Rename => "rename",
+            Self::Remove => "remove",
+            Self::List => "list",
+            Self::Truncate => "truncate",
+        }
+    }
+}
+
 /// Something that is wrong with a disk.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rule {

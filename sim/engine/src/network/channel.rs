@@ -76,10 +76,11 @@ impl Channel {
             Body::Udp(data) => (IP_HEADER + 8 + data.len() as u64, true),
         };
         let mtu = self.link.mtu.max(MTU_MIN);
-        match () {
-            () if self.link.is_cut => return Fate::Lost,
-            () if bytes > u64::from(mtu) && !is_datagram => return Fate::TooBig { mtu },
-            () => {}
+        if self.link.is_cut {
+            return Fate::Lost;
+        }
+        if bytes > u64::from(mtu) && !is_datagram {
+            return Fate::TooBig { mtu };
         }
         let is_doubled = self.duplicate.happens(self.link.duplicate, random);
         let first_ns = self.pass(bytes, now_ns, random);

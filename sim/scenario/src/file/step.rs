@@ -27,7 +27,7 @@ use crate::yaml::{self, Expect, Node, Problems, Value};
 
 pub use chaos::{Applied, Source};
 pub use links::Links;
-pub use machine_fault::{ERRORS, OPERATIONS};
+pub use machine_fault::ERRORS;
 
 /// One step.
 #[derive(Clone, Debug, PartialEq)]

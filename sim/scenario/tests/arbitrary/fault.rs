@@ -12,7 +12,7 @@ use squall_fault::link::{Chance, GilbertElliott, Loss, Rate, Reorder};
 use squall_fault::{Delay, Link, LinkFault, MachineFault, dns};
 use squall_scenario::file::Normal;
 use squall_scenario::file::link::{DISTRIBUTIONS, network};
-use squall_scenario::file::step::{ERRORS, OPERATIONS};
+use squall_scenario::file::step::ERRORS;
 
 use super::{act, fraction, millis};
 
@@ -135,7 +135,7 @@ fn disk() -> impl Strategy<Value = disk::Rule> {
             }
         ),
     ];
-    let operations = vec(select(OPERATIONS.map(|(_, one)| one).to_vec()), 0..3);
+    let operations = vec(select(disk::Operation::ALL.to_vec()), 0..3);
     let path = option::of("/[a-z]{1,5}/[*]{1,2}");
     (path, operations, fraction(), effect).prop_map(|(path, operations, probability, effect)| {
         disk::Rule {

@@ -28,16 +28,6 @@ pub const ERRORS: [(&str, i32); 10] = [
     ("EDQUOT", 122),
 ];
 
-/// What can be done to a file, by name.
-pub const OPERATIONS: [(&str, Operation); 6] = [
-    ("append", Operation::Append),
-    ("sync", Operation::Sync),
-    ("read", Operation::Read),
-    ("rename", Operation::Rename),
-    ("remove", Operation::Remove),
-    ("list", Operation::List),
-];
-
 /// More loops than this are a slip of the pen.
 const WORKERS_MAX: u32 = 1_000;
 
@@ -90,9 +80,9 @@ fn read_disk(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<Vec<dis
     let mut operations = Vec::new();
     if let Some(node) = fields.take("operations") {
         for (line, name) in node.expect_texts("operations", problems) {
-            let known = OPERATIONS.map(|(name, _)| name);
-            match OPERATIONS.iter().find(|(known, _)| *known == name) {
-                Some((_, operation)) => operations.push(*operation),
+            let known = Operation::ALL.map(Operation::name);
+            match Operation::ALL.iter().find(|known| known.name() == name) {
+                Some(operation) => operations.push(*operation),
                 None => problems.add(
                     line,
                     format!("no operation `{name}`"),

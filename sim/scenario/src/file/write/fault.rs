@@ -12,7 +12,7 @@ use super::quantity::{amount, duration, percent, signed};
 use super::time;
 use super::tree::Tree;
 use crate::file::link::DISTRIBUTIONS;
-use crate::file::step::{ERRORS, OPERATIONS};
+use crate::file::step::ERRORS;
 use crate::units;
 
 /// Keys and values, in order.
@@ -199,9 +199,7 @@ fn of_disk(rule: &disk::Rule) -> Entries {
         fields.push(entry("path", path));
     }
     if !rule.operations.is_empty() {
-        let name = |operation| OPERATIONS.iter().find(|(_, known)| known == operation);
-        let names = rule.operations.iter().filter_map(name);
-        let names = Tree::texts(names.map(|(name, _)| *name));
+        let names = Tree::texts(rule.operations.iter().map(|operation| operation.name()));
         fields.push(("operations".to_owned(), names));
     }
     fields
