@@ -18,6 +18,7 @@ pub(crate) fn record(samples: Vec<Sample>) -> RunRecord {
         },
         samples,
         happenings: vec![],
+        changes: vec![],
         log: Log::default(),
     }
 }

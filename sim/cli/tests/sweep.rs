@@ -6,7 +6,7 @@ mod common;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use common::{NGINX, command, err, out, squall};
 use std::time::{Duration, Instant};

@@ -20,13 +20,33 @@ use simple_dns::{
 use squall_fault::dns::Rule;
 use squall_host::net::UdpSocket;
 use squall_host::{Host, Shutdown};
+use tokio::time::Instant;
 
 pub use faults::Draw;
 use faults::{Fault, Faults};
 
-/// Seconds for which an answer may be kept (moby, libnetwork `resolver.go`: `respTTL`).
-pub const TTL_S: u32 = 600;
+/// For how long answers may be kept, and whether the name server does so itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keeping {
+    /// The time to live of every answer, in seconds.
+    pub ttl_s: u32,
+    /// The name server asks its source again only after this time, as CoreDNS with the plugin
+    /// `cache` in front of `kubernetes` does: what has changed meanwhile is not seen.
+    pub caches: bool,
+}
 
+impl Default for Keeping {
+    /// Docker's (moby, libnetwork `resolver.go`: `respTTL`).
+    fn default() -> Self {
+        Self {
+            ttl_s: 600,
+            caches: false,
+        }
+    }
+}
+
+/// The most answers that the name server keeps (CoreDNS's `cache` keeps 9,984 of each kind).
+const CACHED_MAX: usize = 9_984;
 /// The longest question that is read; longer ones are cut and then refused.
 const QUESTION_MAX: usize = 4096;
 /// The longest answer without EDNS (RFC 1035, 4.2.1).
@@ -43,8 +63,17 @@ const HEADER: usize = 12;
 /// What names resolve to.
 #[derive(Default)]
 pub struct Zone {
+    keeping: Keeping,
     entries: Mutex<BTreeMap<String, Entry>>,
+    cache: Mutex<BTreeMap<String, Cached>>,
     faults: Faults,
+}
+
+/// An answer that the name server keeps, also that there is no such name.
+#[derive(Debug)]
+struct Cached {
+    until: Instant,
+    addresses: Option<Vec<IpAddr>>,
 }
 
 #[derive(Debug, Default)]
@@ -55,6 +84,14 @@ struct Entry {
 }
 
 impl Zone {
+    /// Without names.
+    pub fn new(keeping: Keeping) -> Self {
+        Self {
+            keeping,
+            ..Self::default()
+        }
+    }
+
     /// Sets what a name resolves to; an empty list takes it away. Case does not matter.
     pub fn set(&self, name: &str, addresses: Vec<IpAddr>) {
         let name = canonical(name);
@@ -72,6 +109,38 @@ impl Zone {
             .get(&canonical(name))
             .map(|entry| entry.addresses.clone())
             .unwrap_or_default()
+    }
+
+    /// What a name resolves to as the name server knows it; `None` for one that does not exist.
+    fn found(&self, name: &str) -> Option<Vec<IpAddr>> {
+        if !self.keeping.caches {
+            return self.turn(name);
+        }
+        let now = Instant::now();
+        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        if cache.len() >= CACHED_MAX {
+            cache.retain(|_, cached| cached.until > now);
+        }
+        match cache.get_mut(name) {
+            Some(cached) if cached.until > now => {
+                if let Some(addresses) = &mut cached.addresses {
+                    let turn = 1 % addresses.len().max(1);
+                    addresses.rotate_left(turn);
+                }
+                cached.addresses.clone()
+            }
+            _ => {
+                let addresses = self.turn(name);
+                let cached = Cached {
+                    until: now + Duration::from_secs(self.keeping.ttl_s.into()),
+                    addresses: addresses.clone(),
+                };
+                if cache.len() < CACHED_MAX {
+                    cache.insert(name.to_owned(), cached);
+                }
+                addresses
+            }
+        }
     }
 
     /// The addresses for one answer; `None` for a name that does not exist.
@@ -139,7 +208,7 @@ impl Zone {
         }
         let name = canonical(&question.qname.to_string());
         let (found, ttl_s) = match self.faults.of(asker, &name) {
-            None => (self.turn(&name), TTL_S),
+            None => (self.found(&name), self.keeping.ttl_s),
             Some(Fault::Error) => {
                 *reply.rcode_mut() = RCODE::ServerFailure;
                 return reply.build_bytes_vec_compressed().ok();
@@ -313,6 +382,28 @@ mod tests {
             );
             assert_eq!(packet.answers.len(), answers, "{name} {qtype:?}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_caches_does_not_see_changes_before_their_time() {
+        let zone = Zone::new(Keeping {
+            ttl_s: 5,
+            caches: true,
+        });
+        let names = |zone: &Zone| {
+            let answer = zone.answer(ip(1), &question("db", TYPE::A)).unwrap();
+            let packet = Packet::parse(&answer).unwrap();
+            (packet.rcode(), packet.answers.len())
+        };
+        assert_eq!(names(&zone), (RCODE::NameError, 0));
+        zone.set("db", vec![ip(9)]);
+        assert_eq!(names(&zone), (RCODE::NameError, 0), "kept");
+        tokio::time::advance(Duration::from_secs(5)).await;
+        assert_eq!(names(&zone), (RCODE::NoError, 1));
+        zone.set("db", vec![ip(9), ip(8)]);
+        assert_eq!(names(&zone), (RCODE::NoError, 1), "kept");
+        tokio::time::advance(Duration::from_secs(6)).await;
+        assert_eq!(names(&zone), (RCODE::NoError, 2));
     }
 
     #[test]

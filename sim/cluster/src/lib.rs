@@ -19,6 +19,7 @@ pub mod dns;
 mod dockerfile;
 mod files;
 mod images;
+pub mod kubernetes;
 pub mod machine;
 pub mod plan;
 pub mod supervise;

@@ -7,6 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use futures::future::BoxFuture;
 use squall_host::{Launch, Loaded};
+use squall_record::State;
 
 /// One machine (a container with its own network namespace).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -21,6 +22,28 @@ pub struct NodeSpec {
     pub address: Ipv4Addr,
     /// Cores that it may use; `None` for all.
     pub cpu_limit: Option<f64>,
+    /// How it asks for names.
+    pub resolver: Resolver,
+    /// What it finds on its disk.
+    pub volumes: Option<Volumes>,
+}
+
+/// How a machine asks for names: what its `/etc/resolv.conf` says beside the name server.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Resolver {
+    /// Domains that are tried behind a name, in order.
+    pub search: Vec<String>,
+    /// A name with at least so many dots is tried as it is first. 0 here is resolv.conf(5)'s 1.
+    pub ndots: u8,
+}
+
+/// Folders that a new machine takes over from one that is gone (a volume that is attached anew).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Volumes {
+    /// The machine that had them.
+    pub from: NodeId,
+    /// The folders, as absolute paths; everything else stays behind.
+    pub folders: Vec<String>,
 }
 
 /// A signal to a machine's process.
@@ -60,14 +83,26 @@ pub trait Machine: Send + Sync + 'static {
     fn exec(&self, node: NodeId, command: Vec<String>) -> BoxFuture<'static, i32>;
     /// Puts the network cable in or takes it out. Without it there is silence, not an error.
     fn plug(&self, node: NodeId, plugged: bool);
-    /// Makes `from`, as the outside sees it, lead to `to` (a published port).
-    fn publish(&self, from: SocketAddr, to: SocketAddr);
+    /// Another container of a pod: a machine without a network of its own, which has the address, the
+    /// ports and the cables of `node`. Its disk is its own.
+    fn join_node(&self, node: NodeId, name: &str, cpu_limit: Option<f64>) -> NodeId;
+    /// Empties a machine's disk but for these folders, as the start of a fresh container does.
+    fn reset_disk(&self, node: NodeId, keep: &[String]);
+    /// Makes a virtual address lead to one of several, drawn anew for each connection, from every
+    /// machine and client, as kube-proxy's rules do. Nobody behind it: connections are refused.
+    /// `None`: the address is nobody's again. Connections that are open stay as they are.
+    fn balance(&self, address: SocketAddr, to: Option<Vec<SocketAddr>>);
+    /// Makes `from`, as the outside sees it, lead to one of `to` (a published port), drawn anew for
+    /// each connection; nobody in it refuses.
+    fn publish(&self, from: SocketAddr, to: Vec<SocketAddr>);
     /// Closes a published port: connecting to it is refused. Without an effect unless overridden.
     fn unpublish(&self, from: SocketAddr) {
         let _ = from;
     }
     /// Sets what a name resolves to; an empty list takes the name away.
     fn set_name(&self, name: &str, addresses: Vec<IpAddr>);
+    /// Tells the run's record how a part of the system is from now on.
+    fn observed(&self, state: State);
     /// Tells the run's record what the control plane did.
     fn note(&self, node: NodeId, message: String);
 }

@@ -23,7 +23,7 @@ use squall_host::Diagnostics;
 use tokio::sync::watch;
 
 use crate::Machine;
-use crate::machine::{NodeId, NodeSpec};
+use crate::machine::{NodeId, NodeSpec, Resolver};
 use crate::plan::{Container, Plan};
 use container::Member;
 
@@ -226,6 +226,8 @@ fn add_node(machine: &dyn Machine, container: &Container) -> NodeId {
         name: container.hostname.clone(),
         address: container.address,
         cpu_limit: container.service.cpu_limit,
+        resolver: Resolver::default(),
+        volumes: None,
     });
     machine.plug(node, false);
     node
@@ -300,7 +302,7 @@ impl Inner {
         for port in container.published.iter().filter(|port| !port.udp) {
             if open {
                 let to = SocketAddr::new(container.address.into(), port.port);
-                self.machine.publish(port.host, to);
+                self.machine.publish(port.host, vec![to]);
             } else {
                 self.machine.unpublish(port.host);
             }

@@ -33,6 +33,24 @@ pub struct HostSpec {
     pub addresses: Vec<IpAddr>,
     /// Whom it asks for names, as in `/etc/resolv.conf`.
     pub nameservers: Vec<SocketAddr>,
+    /// Domains that are tried behind a name that is not known as it is (`search` in resolv.conf(5)).
+    pub search: Vec<String>,
+    /// A name with fewer dots is tried with `search` first (`ndots` in resolv.conf(5)).
+    pub ndots: u8,
+    /// Its processor; `None` for one that takes no time.
+    pub cpu: Option<Cpu>,
+    /// Its disk; `None` for one that takes no time.
+    pub disk: Option<Speed>,
+    /// The host whose disk it takes over, and the folders of it that it keeps. The other's is empty
+    /// from then on.
+    pub disk_of: Option<(HostId, Vec<String>)>,
+}
+
+/// What a host without a network of its own is made with.
+#[derive(Clone, Debug, Default)]
+pub struct JoinSpec {
+    /// Its name in traces.
+    pub name: String,
     /// Its processor; `None` for one that takes no time.
     pub cpu: Option<Cpu>,
     /// Its disk; `None` for one that takes no time.
@@ -54,7 +72,7 @@ pub(crate) type Beside = Box<dyn FnOnce(Host) -> BoxFuture<'static, ()> + Send>;
 
 pub(crate) enum Command {
     AddHost(HostId, HostSpec),
-    Join(HostId, HostId, String),
+    Join(HostId, HostId, JoinSpec),
     Start(HostId, Main),
     Beside(HostId, Beside),
     Terminate(HostId),
@@ -65,7 +83,8 @@ pub(crate) enum Command {
     PowerOn(HostId),
     Unplug(HostId),
     Plug(HostId),
-    Route(HostId, SocketAddr, Option<SocketAddr>),
+    Route(HostId, SocketAddr, Option<Vec<SocketAddr>>),
+    KeepOnDisk(HostId, Vec<String>),
     Redirect(HostId, u16, Option<u16>),
     SetLink(HostId, HostId, Link),
     SetStress(HostId, Vec<Stressor>),
@@ -119,12 +138,11 @@ impl Control {
     /// A host without a network of its own: its processes have the addresses, ports and wires of
     /// `host`, as the containers of a pod do, and live and die by themselves. Losing power is common
     /// to both, and so is losing the network (see [`Control::unplug`]).
-    pub fn join(&self, host: HostId, name: &str) -> HostId {
+    pub fn join(&self, host: HostId, spec: JoinSpec) -> HostId {
         let mut queue = self.lock();
         queue.hosts += 1;
         let id = HostId(queue.hosts);
-        let command = Command::Join(id, host, name.to_owned());
-        queue.commands.push_back(command);
+        queue.commands.push_back(Command::Join(id, host, spec));
         id
     }
 
@@ -196,8 +214,9 @@ impl Control {
         self.push(Command::Plug(host));
     }
 
-    /// Makes `from`, as processes on `host` ask for it, lead to `to`; `None` takes it away.
-    pub fn route(&self, host: HostId, from: SocketAddr, to: Option<SocketAddr>) {
+    /// Makes `from`, as processes on `host` ask for it, lead to one of `to`, drawn for each connection
+    /// and each datagram; with nobody in it, asking is refused. `None` takes the route away.
+    pub fn route(&self, host: HostId, from: SocketAddr, to: Option<Vec<SocketAddr>>) {
         self.push(Command::Route(host, from, to));
     }
 
@@ -223,6 +242,11 @@ impl Control {
     /// drawn decides.
     pub fn set_disk(&self, host: HostId, rules: Vec<Rule>) {
         self.push(Command::SetDisk(host, rules));
+    }
+
+    /// Empties a host's disk but for these folders and what is in them.
+    pub fn keep_on_disk(&self, host: HostId, folders: Vec<String>) {
+        self.push(Command::KeepOnDisk(host, folders));
     }
 
     /// Sets how a host's clock is wrong from now on: its wall clock jumps, its monotonic clock and its
@@ -261,7 +285,7 @@ impl fmt::Display for Command {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::AddHost(_, spec) => write!(f, "add host {} {:?}", spec.name, spec.addresses),
-            Self::Join(_, host, name) => write!(f, "{name} joins {}", host.0),
+            Self::Join(_, host, spec) => write!(f, "{} joins {}", spec.name, host.0),
             Self::Start(..) => write!(f, "start"),
             Self::Beside(..) => write!(f, "run beside"),
             Self::Terminate(_) => write!(f, "terminate"),
@@ -272,8 +296,9 @@ impl fmt::Display for Command {
             Self::PowerOn(_) => write!(f, "power on"),
             Self::Unplug(_) => write!(f, "unplug"),
             Self::Plug(_) => write!(f, "plug"),
-            Self::Route(_, from, Some(to)) => write!(f, "route {from} to {to}"),
+            Self::Route(_, from, Some(to)) => write!(f, "route {from} to {to:?}"),
             Self::Route(_, from, None) => write!(f, "unroute {from}"),
+            Self::KeepOnDisk(_, folders) => write!(f, "keep on disk {folders:?}"),
             Self::SetLink(from, to, link) => write!(f, "link {} > {} {link:?}", from.0, to.0),
             Self::Redirect(_, port, to) => write!(f, "redirect {port} to {to:?}"),
             Self::SetStress(_, stressors) => write!(f, "stress {stressors:?}"),
@@ -307,6 +332,7 @@ impl Command {
             | Self::Unplug(host)
             | Self::Plug(host)
             | Self::Route(host, ..)
+            | Self::KeepOnDisk(host, _)
             | Self::Redirect(host, ..)
             | Self::SetStress(host, _)
             | Self::SetDisk(host, _)

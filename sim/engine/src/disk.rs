@@ -125,6 +125,20 @@ impl SimulatedDisk {
         self.with(|disk| disk.rules = rules);
     }
 
+    /// Has the files of another disk from now on, which has none any more.
+    pub(crate) fn take_over(&self, other: &Self) {
+        let files = other.with(|disk| {
+            let capacity = disk.files.capacity();
+            std::mem::replace(&mut disk.files, Files::new(capacity))
+        });
+        self.with(|disk| disk.files = files);
+    }
+
+    /// Keeps these folders, with all that is in them, and nothing else.
+    pub(crate) fn keep(&self, folders: &[String]) {
+        self.with(|disk| disk.files.keep(folders));
+    }
+
     /// When to call [`SimulatedDisk::remind`] next, if nobody was told yet.
     pub(crate) fn take_reminder(&self) -> Option<u64> {
         self.with(|disk| {

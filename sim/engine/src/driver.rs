@@ -36,6 +36,8 @@ pub(crate) struct SimulatedNet {
     pub(crate) own_name: Arc<str>,
     pub(crate) own_addresses: Arc<[IpAddr]>,
     pub(crate) nameservers: Arc<[SocketAddr]>,
+    pub(crate) search: Arc<[String]>,
+    pub(crate) ndots: u8,
 }
 
 impl NetDriver for SimulatedNet {
@@ -105,19 +107,50 @@ impl SimulatedNet {
         if name == &*self.own_name {
             return Ok(self.own_addresses.to_vec());
         }
+        let mut is_certain = true;
+        for candidate in self.candidates(name) {
+            match self.look_up(&candidate).await {
+                Some(addresses) if !addresses.is_empty() => return Ok(addresses),
+                Some(_) => {}
+                None => is_certain = false,
+            }
+        }
+        Err(look_up_error(
+            name,
+            match is_certain {
+                true => "Name or service not known",
+                false => "Temporary failure in name resolution",
+            },
+        ))
+    }
+
+    /// The names that a name may stand for, in the order in which glibc tries them (resolv.conf(5),
+    /// `search` and `ndots`).
+    fn candidates(&self, name: &str) -> Vec<String> {
+        let mut candidates: Vec<String> = Vec::new();
+        if !name.ends_with('.') {
+            let searched = self.search.iter();
+            candidates.extend(searched.map(|domain| format!("{name}.{domain}")));
+        }
+        let is_first = name.matches('.').count() >= usize::from(self.ndots);
+        let place = if is_first { 0 } else { candidates.len() };
+        candidates.insert(place, name.to_owned());
+        candidates
+    }
+
+    /// The addresses of a whole name; none when there is no such name, `None` when nobody says.
+    async fn look_up(&self, name: &str) -> Option<Vec<IpAddr>> {
         let net = Net::new(self.clone());
         for _ in 0..DNS_ATTEMPTS {
             for server in self.nameservers.iter() {
                 match dns::query(&net, *server, name, DNS_TIMEOUT).await {
-                    Ok(dns::Answer::Addresses { addresses, .. }) => return Ok(addresses),
-                    Ok(dns::Answer::NoSuchName) => {
-                        return Err(look_up_error(name, "Name or service not known"));
-                    }
+                    Ok(dns::Answer::Addresses { addresses, .. }) => return Some(addresses),
+                    Ok(dns::Answer::NoSuchName) => return Some(Vec::new()),
                     Ok(dns::Answer::Failed(_)) | Err(_) => {}
                 }
             }
         }
-        Err(look_up_error(name, "Temporary failure in name resolution"))
+        None
     }
 }
 

@@ -14,7 +14,9 @@ use tokio::sync::oneshot;
 
 use crate::boundary;
 use crate::clock::Clock;
-use crate::control::{Exit, HostId, HostSpec};
+use squall_fault::cpu::Cpu;
+
+use crate::control::{Exit, HostId, HostSpec, JoinSpec};
 use crate::cpu::Processor;
 use crate::disk::SimulatedDisk;
 use crate::driver::{SharedKernel, SimulatedNet};
@@ -81,6 +83,12 @@ pub(crate) enum Rest {
     Ready(usize),
 }
 
+/// A processor, unless it takes no time.
+fn processor(cpu: Option<Cpu>, random: u64) -> Option<Processor> {
+    let cpu = cpu.filter(|cpu| !cpu.poll.is_zero());
+    cpu.map(|cpu| Processor::new(cpu, random))
+}
+
 impl Machine {
     pub(crate) fn new(id: HostId, spec: HostSpec, random: u64, lines: SharedLines) -> Self {
         let kernel = Arc::new(Mutex::new(Kernel::new(spec.addresses.clone(), random)));
@@ -91,11 +99,12 @@ impl Machine {
             own_name: spec.name.as_str().into(),
             own_addresses: spec.addresses.clone().into(),
             nameservers: spec.nameservers.into(),
+            search: spec.search.into(),
+            ndots: spec.ndots,
         };
-        let cpu = spec.cpu.filter(|cpu| !cpu.poll.is_zero());
         Self {
             addresses: spec.addresses,
-            cpu: cpu.map(|cpu| Processor::new(cpu, random)),
+            cpu: processor(spec.cpu, random),
             ..Self::with(spec.name, net, disk, lines)
         }
     }
@@ -103,17 +112,18 @@ impl Machine {
     /// A machine without a network of its own: it has that of `host`.
     pub(crate) fn join(
         id: HostId,
-        name: String,
+        spec: JoinSpec,
         host: HostId,
         of: &mut Self,
-        random: Random,
+        random: u64,
         lines: SharedLines,
     ) -> Self {
         of.is_shared = true;
-        let disk = SimulatedDisk::new(None, random);
+        let disk = SimulatedDisk::new(spec.disk, Random::new(random, "disk"));
         Self {
             joined: Some(host),
-            ..Self::with(name, of.net.joined(id.0), disk, lines)
+            cpu: processor(spec.cpu, random),
+            ..Self::with(spec.name, of.net.joined(id.0), disk, lines)
         }
     }
 

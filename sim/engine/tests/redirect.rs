@@ -5,7 +5,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use squall_engine::{Config, Control, Exit, HostId, HostSpec, run};
+use squall_engine::{Config, Control, Exit, HostId, HostSpec, JoinSpec, run};
 use squall_host::Host;
 use squall_host::launch::BoxError;
 use squall_host::net::TcpStream;
@@ -176,7 +176,11 @@ fn many_connections_with_the_same_ports_again_and_again() {
 #[test]
 fn a_joined_host_has_the_same_network_and_a_life_of_its_own() {
     world(async |control, client| {
-        let beside = control.join(SERVER, "sidecar");
+        let spec = JoinSpec {
+            name: "sidecar".to_owned(),
+            ..JoinSpec::default()
+        };
+        let beside = control.join(SERVER, spec);
         control.start(beside, |host, _| Box::pin(serve(host, 90)));
         sleep(Duration::from_millis(1)).await;
         let (mut main, _) = greet(&client, 80).await.unwrap();

@@ -5,12 +5,14 @@
 //! | [`summary`] | what a run came to: verdict, phases, invariants; what `--format json` prints |
 //! | [`sample`] | one request of a client, and what became of it |
 //! | [`happening`] | what befell the system, and what its processes said |
+//! | [`change`] | how the make-up of the system changed: pods, endpoints |
 //! | [`view`] | a phase together with what was seen in it |
 //! | [`name`] | short texts that many samples share |
 //!
 //! Deliberately absent: any judgement of its own but the arithmetic of a verdict, any formatting,
 //! and any type of the simulator. Times are virtual and count from the start of the run.
 
+pub mod change;
 pub mod happening;
 pub mod name;
 pub mod sample;
@@ -19,6 +21,7 @@ pub mod view;
 
 use serde::{Deserialize, Serialize};
 
+pub use change::{Change, Pod, State};
 pub use happening::{Happening, Kind, Line, Log};
 pub use name::Name;
 pub use sample::{Failure, Outcome, Sample};
@@ -34,6 +37,9 @@ pub struct RunRecord {
     pub samples: Vec<Sample>,
     /// What befell the system, in order.
     pub happenings: Vec<Happening>,
+    /// How the make-up of the system changed, in order.
+    #[serde(default)]
+    pub changes: Vec<Change>,
     /// What the processes wrote.
     pub log: Log,
 }

@@ -110,6 +110,7 @@ fn record() -> RunRecord {
             what: "killed".to_owned(),
             kind: Kind::Fault,
         }],
+        changes: vec![],
         log: Log::default(),
     }
 }

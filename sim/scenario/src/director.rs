@@ -306,7 +306,7 @@ impl Told {
     /// The record of the run: judges the invariants and with them the whole.
     pub fn into_record(self, measured: Measured, journal: &Journal) -> RunRecord {
         let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-        let (happenings, log) = journal.take();
+        let kept = journal.take();
         let mut record = RunRecord {
             summary: Summary {
                 scenario: self.scenario.name.clone(),
@@ -320,8 +320,9 @@ impl Told {
                 invariants: self.mishaps,
             },
             samples: self.samples,
-            happenings,
-            log,
+            happenings: kept.happenings,
+            changes: kept.changes,
+            log: kept.log,
         };
         let invariants = self.scenario.invariants.iter();
         let judged: Vec<Invariant> = invariants

@@ -6,7 +6,7 @@
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
-use squall_record::{Happening, Kind, Line, Log, Name};
+use squall_record::{Change, Happening, Kind, Line, Log, Name, State};
 
 /// The most lines that are kept.
 const LINES_MAX: usize = 200_000;
@@ -24,7 +24,19 @@ pub struct Journal(Mutex<Inner>);
 #[derive(Debug, Default)]
 struct Inner {
     happenings: Vec<Happening>,
+    changes: Vec<Change>,
     log: Log,
+}
+
+/// All that a journal has kept.
+#[derive(Debug, Default)]
+pub struct Kept {
+    /// What befell the system.
+    pub happenings: Vec<Happening>,
+    /// How its make-up changed.
+    pub changes: Vec<Change>,
+    /// What its processes said.
+    pub log: Log,
 }
 
 impl Journal {
@@ -43,6 +55,17 @@ impl Journal {
                 what: what.into(),
                 kind,
             });
+        } else {
+            inner.log.dropped += 1;
+        }
+    }
+
+    /// A part of the system is so from `at` on.
+    pub fn observed(&self, at: Duration, state: State) {
+        let inner = &mut *self.lock();
+        if inner.changes.len() < HAPPENINGS_MAX {
+            let at_us = micros(at);
+            inner.changes.push(Change { at_us, state });
         } else {
             inner.log.dropped += 1;
         }
@@ -73,9 +96,13 @@ impl Journal {
     }
 
     /// Takes everything out.
-    pub fn take(&self) -> (Vec<Happening>, Log) {
+    pub fn take(&self) -> Kept {
         let inner = std::mem::take(&mut *self.lock());
-        (inner.happenings, inner.log)
+        Kept {
+            happenings: inner.happenings,
+            changes: inner.changes,
+            log: inner.log,
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -114,7 +141,9 @@ mod tests {
             "Server pg/slave2 is DOWN, reason: Layer4 timeout",
         );
         journal.line(at, "nginx", "GET /data 200");
-        let (happenings, log) = journal.take();
+        let Kept {
+            happenings, log, ..
+        } = journal.take();
         assert_eq!(log.lines.len(), 2);
         assert_eq!(happenings.len(), 1);
         assert_eq!(
@@ -130,7 +159,7 @@ mod tests {
             journal.line(Duration::ZERO, "h", "x");
         }
         journal.line(Duration::ZERO, "h", &"é".repeat(LINE_BYTES_MAX));
-        let (_, log) = journal.take();
+        let log = journal.take().log;
         assert_eq!((log.lines.len(), log.dropped), (LINES_MAX, 4));
     }
 }

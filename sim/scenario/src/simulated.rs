@@ -27,7 +27,7 @@ use crate::journal::Journal;
 use crate::plan::Plan;
 use crate::run::{Exec, RunError, RunOptions};
 use system::ComposeSystem;
-use world::SimulatedWorld;
+use world::{Names, SimulatedWorld};
 
 /// Virtual time that a run may take beyond its phases: the start, and the last answers.
 const VIRTUAL_SLACK: Duration = Duration::from_secs(3_600);
@@ -57,7 +57,9 @@ pub fn run(
     let (workloads, seed) = (plan.workloads.clone(), options.seed);
     let outcome = squall_engine::run(config, async move |control| {
         let cpu = scenario.cpu;
-        let world = Arc::new(SimulatedWorld::new(control, exec, told.clone(), cpu, seed));
+        let names = Names::default();
+        let world = SimulatedWorld::new(control, exec, told.clone(), cpu, names, seed);
+        let world = Arc::new(world);
         let settings = Settings {
             up_timeout: scenario.system.up_within,
             ..Settings::default()

@@ -5,6 +5,7 @@
 //! (`squall_cluster`'s Compose). Both are told what to do and answer at once unless they return a
 //! future; a fault takes effect at the present instant.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -97,4 +98,50 @@ pub trait System: Send + Sync + 'static {
 
     /// Gives a service so many containers.
     fn scale(&self, service: &str, replicas: u32) -> BoxFuture<'static, Result<(), String>>;
+
+    /// Does what a command of `kubectl` does, and ends when that would return. The error is a sentence
+    /// for the user; so is that of a system which is not Kubernetes'.
+    fn kubectl(&self, command: Kubectl) -> BoxFuture<'static, Result<(), String>> {
+        let sentence = format!("{command}: the system is not described by Kubernetes' manifests");
+        Box::pin(async move { Err(sentence) })
+    }
+
+    /// Ends when a target is as its description wants it, as `kubectl rollout status` does: every
+    /// replica new and ready. The error is a sentence for the user.
+    fn rolled_out(&self, target: &str) -> BoxFuture<'static, Result<(), String>> {
+        let sentence = format!("{target}: the system is not described by Kubernetes' manifests");
+        Box::pin(async move { Err(sentence) })
+    }
+
+    /// Is told that a target's machines have lost their power; their return is [`Process::Start`].
+    fn power_lost(&self, target: &str) {
+        let _ = target;
+    }
+}
+
+/// A command of `kubectl`. Targets are those of [`System::nodes`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kubectl {
+    /// `kubectl delete pod`: each pod of the target.
+    DeletePod(String),
+    /// `kubectl rollout restart`
+    RolloutRestart(String),
+    /// `kubectl set image WORKLOAD *=IMAGE`
+    SetImage(String, String),
+    /// `kubectl drain NODE`
+    Drain(String),
+    /// `kubectl uncordon NODE`
+    Uncordon(String),
+}
+
+impl fmt::Display for Kubectl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::DeletePod(target) => write!(f, "delete pod {target}"),
+            Self::RolloutRestart(target) => write!(f, "rollout restart {target}"),
+            Self::SetImage(target, image) => write!(f, "set image {target} {image}"),
+            Self::Drain(node) => write!(f, "drain {node}"),
+            Self::Uncordon(node) => write!(f, "uncordon {node}"),
+        }
+    }
 }

@@ -1,15 +1,16 @@
 //! A machine that writes down what is done to it and ends processes when a test says so.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use squall_cluster::Machine;
-use squall_cluster::machine::{Exit, NodeId, NodeSpec, Signal};
+use squall_cluster::machine::{Exit, NodeId, NodeSpec, Resolver, Signal};
 use squall_host::{Launch, Loaded};
+use squall_record::State as Seen;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -194,8 +195,36 @@ impl Machine for Fake {
         }
     }
 
-    fn publish(&self, from: SocketAddr, to: SocketAddr) {
-        self.log(format!("publish {from} {to}"));
+    fn join_node(&self, node: NodeId, name: &str, cpu_limit: Option<f64>) -> NodeId {
+        let host = self.name(node);
+        self.log(format!("{name} joins {host}"));
+        let joined = self.add_node(NodeSpec {
+            name: name.to_owned(),
+            address: Ipv4Addr::UNSPECIFIED,
+            cpu_limit,
+            resolver: Resolver::default(),
+            volumes: None,
+        });
+        let mut state = self.state.lock().unwrap();
+        let plugged = state.plugged.get(&node.0).copied();
+        state
+            .plugged
+            .extend(plugged.map(|plugged| (joined.0, plugged)));
+        joined
+    }
+
+    fn reset_disk(&self, node: NodeId, keep: &[String]) {
+        let name = self.name(node);
+        self.log(format!("reset disk {name} but {keep:?}"));
+    }
+
+    fn balance(&self, address: SocketAddr, to: Option<Vec<SocketAddr>>) {
+        self.log(format!("balance {address} {to:?}"));
+    }
+
+    fn publish(&self, from: SocketAddr, to: Vec<SocketAddr>) {
+        let to: Vec<String> = to.iter().map(SocketAddr::to_string).collect();
+        self.log(format!("publish {from} {}", to.join(" ")));
     }
 
     fn unpublish(&self, from: SocketAddr) {
@@ -209,6 +238,8 @@ impl Machine for Fake {
             .zone
             .insert(name.to_owned(), addresses);
     }
+
+    fn observed(&self, _: Seen) {}
 
     fn note(&self, _: NodeId, _: String) {}
 }

@@ -73,6 +73,37 @@ impl Files {
         }
     }
 
+    pub(super) fn capacity(&self) -> u64 {
+        self.capacity
+    }
+
+    /// Forgets everything outside these folders, at once and for good.
+    pub(super) fn keep(&mut self, folders: &[String]) {
+        let folders: Vec<String> = folders.iter().map(|folder| clean(folder)).collect();
+        let is_kept = |path: &str| {
+            folders.iter().any(|folder| {
+                let inside = path.strip_prefix(folder.as_str());
+                folder == "/" || inside.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            })
+        };
+        self.names.retain(|path, _| is_kept(path));
+        self.durable.retain(|path, _| is_kept(path));
+        self.journal.retain(|change| match change {
+            Change::Create { path, .. } | Change::Remove { path } => is_kept(path),
+            Change::Rename { from, to, .. } => is_kept(from) && is_kept(to),
+        });
+        let live: BTreeSet<u64> = self
+            .names
+            .values()
+            .chain(self.durable.values())
+            .copied()
+            .collect();
+        self.files.retain(|id, _| live.contains(id));
+        let seen: BTreeSet<&u64> = self.names.values().collect();
+        let lengths = seen.into_iter().filter_map(|id| self.files.get(id));
+        self.used = lengths.map(|file| file.data().len() as u64).sum();
+    }
+
     /// What does not fit is left out, and the error is ENOSPC: `write` returns a short count then,
     /// and the next one fails (write(2)).
     pub(super) fn append(&mut self, path: &str, data: &[u8]) -> Written {

@@ -8,7 +8,6 @@ use crate::control::{Command, Exit, HostId, HostSpec};
 use crate::driver::lock;
 use crate::host::{Machine, Process};
 use crate::log;
-use crate::random::Random;
 use crate::trace::Kind;
 
 /// Hosts of a world.
@@ -36,11 +35,11 @@ impl Engine {
     fn carry_out(&mut self, command: Command) -> Result<(), Broken> {
         match command {
             Command::AddHost(id, spec) => self.add_host(id, spec)?,
-            Command::Join(id, host, name) => {
-                self.progress.add_host(&name);
-                let random = Random::new(self.random.next(), "disk");
+            Command::Join(id, host, spec) => {
+                self.progress.add_host(&spec.name);
+                let random = self.random.next();
                 let of = &mut self.hosts[host.0 as usize];
-                let machine = Machine::join(id, name, host, of, random, self.lines.clone());
+                let machine = Machine::join(id, spec, host, of, random, self.lines.clone());
                 self.hosts.push(machine);
             }
             Command::Start(id, main) => {
@@ -89,6 +88,8 @@ impl Engine {
                 host.disk.lose_power();
                 self.end(id, &Exit::Killed)?;
                 self.end_joined(id)?;
+                let joined = self.hosts.iter().filter(|host| host.joined == Some(id));
+                joined.for_each(|host| host.disk.lose_power());
                 let host = &mut self.hosts[id.0 as usize];
                 lock(&host.kernel).wipe();
                 host.wakers.clear();
@@ -106,6 +107,7 @@ impl Engine {
             Command::Route(id, from, to) => {
                 lock(&self.hosts[id.0 as usize].kernel).set_route(from, to)
             }
+            Command::KeepOnDisk(id, folders) => self.hosts[id.0 as usize].disk.keep(&folders),
             Command::SetLink(from, to, link) => self.network.set(from, to, link),
             Command::SetDisk(id, rules) => self.hosts[id.0 as usize].disk.set_rules(rules),
             Command::Redirect(id, port, to) => {
@@ -152,8 +154,13 @@ impl Engine {
         }
         self.progress.add_host(&spec.name);
         let random = self.random.next();
-        self.hosts
-            .push(Machine::new(id, spec, random, self.lines.clone()));
+        let disk_of = spec.disk_of.clone();
+        let host = Machine::new(id, spec, random, self.lines.clone());
+        if let Some((other, folders)) = disk_of {
+            host.disk.take_over(&self.hosts[other.0 as usize].disk);
+            host.disk.keep(&folders);
+        }
+        self.hosts.push(host);
         Ok(())
     }
 

@@ -23,6 +23,7 @@ use rustc_hash::FxHashMap;
 use slab::Slab;
 
 use crate::boundary;
+use crate::random::Random;
 pub(crate) use connection::{Connection, Outcome, State};
 use neighbour::Neighbour;
 use packet::Packet;
@@ -107,7 +108,9 @@ pub(crate) struct Kernel {
     udp: BTreeMap<(u16, IpAddr), SocketId>,
     neighbours: BTreeMap<IpAddr, Neighbour>,
     /// Published ports and virtual addresses: what the process asks for, and where it leads.
-    routes: Vec<(SocketAddr, SocketAddr)>,
+    routes: Vec<(SocketAddr, Vec<SocketAddr>)>,
+    /// Which of several ways a route goes.
+    choice: Random,
     /// The longest TCP segment that passes to an address; those that take an Ethernet frame are absent.
     segments_max: BTreeMap<IpAddr, u16>,
     redirects: redirect::Redirects,
@@ -131,6 +134,7 @@ impl Kernel {
             udp: BTreeMap::new(),
             neighbours: BTreeMap::new(),
             routes: Vec::new(),
+            choice: Random::new(random, "routes"),
             segments_max: BTreeMap::new(),
             redirects: redirect::Redirects::default(),
             caller: 0,
@@ -141,8 +145,8 @@ impl Kernel {
         }
     }
 
-    /// Makes `from` lead to `to`; `None` takes the route away.
-    pub(crate) fn set_route(&mut self, from: SocketAddr, to: Option<SocketAddr>) {
+    /// Makes `from` lead to one of `to`; `None` takes the route away.
+    pub(crate) fn set_route(&mut self, from: SocketAddr, to: Option<Vec<SocketAddr>>) {
         self.routes.retain(|(known, _)| *known != from);
         self.routes.extend(to.map(|to| (from, to)));
     }

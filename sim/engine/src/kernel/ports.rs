@@ -9,11 +9,18 @@ use super::Kernel;
 pub(super) const EPHEMERAL: std::ops::RangeInclusive<u16> = 32_768..=60_999;
 
 impl Kernel {
-    pub(super) fn route(&self, target: SocketAddr) -> SocketAddr {
-        self.routes
-            .iter()
-            .find(|(from, _)| *from == target)
-            .map_or(target, |(_, to)| *to)
+    /// Where an address leads. One that leads to nobody refuses, as kube-proxy has it: REJECT, of
+    /// which Linux makes ECONNREFUSED.
+    pub(super) fn route(&mut self, target: SocketAddr) -> io::Result<SocketAddr> {
+        let mut routes = self.routes.iter();
+        match routes.find(|(from, _)| *from == target) {
+            None => Ok(target),
+            Some((_, to)) => match to.as_slice() {
+                [] => Err(io::Error::from_raw_os_error(libc::ECONNREFUSED)),
+                [one] => Ok(*one),
+                several => Ok(several[self.choice.below(several.len() as u64) as usize]),
+            },
+        }
     }
 
     pub(super) fn is_local(&self, address: IpAddr) -> bool {

@@ -60,7 +60,7 @@ impl Kernel {
 
     pub(crate) fn connect(&mut self, target: SocketAddr) -> io::Result<SocketId> {
         self.begin();
-        let remote = self.route(target);
+        let remote = self.route(target)?;
         let source = self.source_for(remote)?;
         let local = self.free_port(source, remote)?;
         let id = self.next_id()?;
@@ -116,7 +116,7 @@ impl Kernel {
             return Err(io::Error::from_raw_os_error(libc::EBADF));
         };
         let mut source = socket.local;
-        let target = self.route(target);
+        let target = self.route(target)?;
         if source.ip().is_unspecified() {
             source.set_ip(self.source_for(target)?);
         }
@@ -146,7 +146,7 @@ impl Kernel {
                 let shown = self
                     .routes
                     .iter()
-                    .find(|(_, to)| *to == from)
+                    .find(|(_, to)| to.contains(&from))
                     .map_or(from, |(shown, _)| *shown);
                 Poll::Ready(Ok(shown))
             }

@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use squall_cluster::machine::NodeId;
-use squall_engine::{Control, HostId, Random};
+use squall_engine::{Control, HostId, JoinSpec, Random};
 use squall_fault::http::Rule;
 use tokio::sync::watch;
 
@@ -64,7 +64,11 @@ impl Interceptors {
             None => {
                 let (sender, receiver) = watch::channel(Arc::new(rules));
                 machine.rules = Some(sender);
-                let beside = self.control.join(HostId(node.0), &format!("{name}-http"));
+                let spec = JoinSpec {
+                    name: format!("{name}-http"),
+                    ..JoinSpec::default()
+                };
+                let beside = self.control.join(HostId(node.0), spec);
                 let random = Random::new(self.seed, &format!("http {name}"));
                 let interceptor = Interceptor {
                     control: self.control.clone(),

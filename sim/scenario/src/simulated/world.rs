@@ -8,13 +8,13 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use squall_cluster::Machine;
 use squall_cluster::dns::{self, Zone};
-use squall_cluster::machine::{Exit, NodeId, NodeSpec, Signal};
-use squall_engine::{Control, HostId, HostSpec, Random};
+use squall_cluster::machine::{Exit, NodeId, NodeSpec, Resolver, Signal};
+use squall_engine::{Control, HostId, HostSpec, JoinSpec, Random};
 use squall_fault::clock::Skew;
 use squall_fault::cpu::{Cpu, Stressor};
 use squall_fault::{Link, disk, dns as names, http};
 use squall_host::{Launch, Loaded};
-use squall_record::Kind;
+use squall_record::{Kind, State as Seen};
 use tokio::sync::oneshot;
 
 use super::http::Interceptors;
@@ -23,8 +23,6 @@ use crate::journal::Journal;
 use crate::run::Exec;
 use crate::world::World;
 
-/// Where Docker's embedded name server is on every container.
-const NAMESERVER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(127, 0, 0, 11)), 53);
 /// Hosts outside the system live in RFC 2544's range, which no manifest should use.
 const OUTSIDE: [u8; 2] = [198, 18];
 /// An SSD in a data centre: a sync takes 1.3 ms on average in IBM's example of a disk that is fast
@@ -45,7 +43,8 @@ pub(super) struct SimulatedWorld {
     journal: Arc<Journal>,
     cpu: file::Cpu,
     zone: Arc<Zone>,
-    nameserver: SocketAddr,
+    /// Where machines look for names, and who is there.
+    nameserver: (SocketAddr, SocketAddr),
     state: Arc<Mutex<State>>,
     interceptors: Interceptors,
     seed: u64,
@@ -55,7 +54,9 @@ pub(super) struct SimulatedWorld {
 struct State {
     nodes: BTreeMap<NodeId, Node>,
     clients: Vec<HostId>,
-    published: BTreeMap<SocketAddr, SocketAddr>,
+    published: BTreeMap<SocketAddr, Vec<SocketAddr>>,
+    /// Virtual addresses, and who is behind them.
+    balanced: BTreeMap<SocketAddr, Vec<SocketAddr>>,
     outside: u16,
     /// Machines without power, and who waits for news of their processes.
     dark: BTreeSet<NodeId>,
@@ -68,18 +69,37 @@ struct Node {
     env: BTreeMap<String, String>,
 }
 
+/// How names are looked up in a system.
+pub(super) struct Names {
+    /// The address at which every machine has its name server.
+    pub(super) server: SocketAddr,
+    /// For how long answers may be kept.
+    pub(super) keeping: dns::Keeping,
+}
+
+impl Default for Names {
+    /// Docker's embedded name server, which every container has at this address.
+    fn default() -> Self {
+        Self {
+            server: SocketAddr::new(Ipv4Addr::new(127, 0, 0, 11).into(), 53),
+            keeping: dns::Keeping::default(),
+        }
+    }
+}
+
 impl SimulatedWorld {
     pub(super) fn new(
         control: Control,
         exec: Exec,
         journal: Arc<Journal>,
         cpu: file::Cpu,
+        names: Names,
         seed: u64,
     ) -> Self {
-        let zone = Arc::new(Zone::default());
+        let zone = Arc::new(Zone::new(names.keeping));
         let mut state = State::default();
         let address = state.next_outside();
-        let nameserver = SocketAddr::new(address, NAMESERVER.port());
+        let nameserver = SocketAddr::new(address, names.server.port());
         let spec = HostSpec {
             name: "dns".to_owned(),
             addresses: vec![address],
@@ -99,28 +119,40 @@ impl SimulatedWorld {
             journal,
             cpu,
             zone,
-            nameserver,
+            nameserver: (names.server, nameserver),
             state: Arc::new(Mutex::new(state)),
         }
     }
 
-    fn add_host(&self, name: &str, address: IpAddr, cpu: Option<Cpu>) -> HostId {
-        let spec = HostSpec {
-            name: name.to_owned(),
+    fn add_host(&self, spec: HostSpec, address: IpAddr) -> HostId {
+        let name = spec.name.as_str().into();
+        let (asked, server) = self.nameserver;
+        let host = self.control.add_host(HostSpec {
             addresses: vec![address],
-            nameservers: vec![NAMESERVER],
-            cpu,
+            nameservers: vec![asked],
             disk: Some(DISK),
-        };
-        let host = self.control.add_host(spec);
-        self.control.route(host, NAMESERVER, Some(self.nameserver));
+            ..spec
+        });
+        self.control.route(host, asked, Some(vec![server]));
         let node = Node {
-            name: name.into(),
+            name,
             address,
             env: BTreeMap::new(),
         };
-        self.lock().nodes.insert(NodeId(host.0), node);
+        let mut state = self.lock();
+        for (from, to) in &state.balanced {
+            self.control.route(host, *from, Some(to.clone()));
+        }
+        state.nodes.insert(NodeId(host.0), node);
         host
+    }
+
+    fn processor(&self, limit: Option<f64>) -> Cpu {
+        Cpu {
+            cores: self.cpu.cores,
+            limit,
+            poll: self.cpu.poll,
+        }
     }
 
     fn name(&self, node: NodeId) -> Arc<str> {
@@ -176,13 +208,39 @@ impl State {
 
 impl Machine for SimulatedWorld {
     fn add_node(&self, spec: NodeSpec) -> NodeId {
-        let cpu = Cpu {
-            cores: self.cpu.cores,
-            limit: spec.cpu_limit,
-            poll: self.cpu.poll,
+        let Resolver { search, ndots } = spec.resolver;
+        let host = HostSpec {
+            name: spec.name,
+            search,
+            ndots,
+            cpu: Some(self.processor(spec.cpu_limit)),
+            disk_of: spec.volumes.map(|of| (host(of.from), of.folders)),
+            ..HostSpec::default()
         };
-        let address = spec.address.into();
-        NodeId(self.add_host(&spec.name, address, Some(cpu)).0)
+        NodeId(self.add_host(host, spec.address.into()).0)
+    }
+
+    fn join_node(&self, node: NodeId, name: &str, cpu_limit: Option<f64>) -> NodeId {
+        let spec = JoinSpec {
+            name: name.to_owned(),
+            cpu: Some(self.processor(cpu_limit)),
+            disk: Some(DISK),
+        };
+        let joined = NodeId(self.control.join(host(node), spec).0);
+        let mut state = self.lock();
+        if let Some(address) = state.nodes.get(&node).map(|node| node.address) {
+            let node = Node {
+                name: name.into(),
+                address,
+                env: BTreeMap::new(),
+            };
+            state.nodes.insert(joined, node);
+        }
+        joined
+    }
+
+    fn reset_disk(&self, node: NodeId, keep: &[String]) {
+        self.control.keep_on_disk(host(node), keep.to_vec());
     }
 
     fn start(&self, node: NodeId, program: &Loaded, launch: &Launch) {
@@ -248,13 +306,26 @@ impl Machine for SimulatedWorld {
         self.interceptors.plug(node, plugged);
     }
 
-    fn publish(&self, from: SocketAddr, to: SocketAddr) {
+    fn balance(&self, address: SocketAddr, to: Option<Vec<SocketAddr>>) {
+        let mut state = self.lock();
+        let changed = match &to {
+            Some(to) => state.balanced.insert(address, to.clone()).as_ref() != Some(to),
+            None => state.balanced.remove(&address).is_some(),
+        };
+        if changed {
+            for node in state.nodes.keys() {
+                self.control.route(host(*node), address, to.clone());
+            }
+        }
+    }
+
+    fn publish(&self, from: SocketAddr, to: Vec<SocketAddr>) {
         let from = outside(from);
         let mut state = self.lock();
-        state.published.insert(from, to);
         for client in &state.clients {
-            self.control.route(*client, from, Some(to));
+            self.control.route(*client, from, Some(to.clone()));
         }
+        state.published.insert(from, to);
     }
 
     fn unpublish(&self, from: SocketAddr) {
@@ -270,6 +341,10 @@ impl Machine for SimulatedWorld {
         self.zone.set(name, addresses);
     }
 
+    fn observed(&self, state: Seen) {
+        self.journal.observed(self.control.now(), state);
+    }
+
     fn note(&self, node: NodeId, message: String) {
         self.journal
             .happened(self.control.now(), &self.name(node), message, Kind::Note);
@@ -283,10 +358,14 @@ impl World for SimulatedWorld {
 
     fn add_client(&self, name: &str) -> NodeId {
         let address = self.lock().next_outside();
-        let client = self.add_host(name, address, None);
+        let spec = HostSpec {
+            name: name.to_owned(),
+            ..HostSpec::default()
+        };
+        let client = self.add_host(spec, address);
         let mut state = self.lock();
         for (from, to) in &state.published {
-            self.control.route(client, *from, Some(*to));
+            self.control.route(client, *from, Some(to.clone()));
         }
         state.clients.push(client);
         NodeId(client.0)

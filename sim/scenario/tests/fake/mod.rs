@@ -21,6 +21,7 @@ use squall_host::net::{
 };
 use squall_host::output::{Output, OutputDriver};
 use squall_host::{Host, Launch, Loaded, Shutdown};
+use squall_record::State as Seen;
 use squall_scenario::file::Process;
 use squall_scenario::world::{Pod, System, World};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
@@ -98,7 +99,13 @@ impl Machine for Handle {
         Box::pin(async { 0 })
     }
     fn plug(&self, _: NodeId, _: bool) {}
-    fn publish(&self, _: SocketAddr, _: SocketAddr) {}
+    fn join_node(&self, node: NodeId, _: &str, _: Option<f64>) -> NodeId {
+        node
+    }
+    fn reset_disk(&self, _: NodeId, _: &[String]) {}
+    fn balance(&self, _: SocketAddr, _: Option<Vec<SocketAddr>>) {}
+    fn publish(&self, _: SocketAddr, _: Vec<SocketAddr>) {}
+    fn observed(&self, _: Seen) {}
     fn set_name(&self, _: &str, _: Vec<IpAddr>) {}
     fn note(&self, _: NodeId, _: String) {}
 }

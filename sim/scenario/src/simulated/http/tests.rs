@@ -16,7 +16,7 @@ use hyper::client::conn::http1::SendRequest;
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use squall_cluster::Machine;
-use squall_cluster::machine::{NodeId, NodeSpec, Signal};
+use squall_cluster::machine::{NodeId, NodeSpec, Resolver, Signal};
 use squall_engine::{Config, Control, HostId, run};
 use squall_fault::dns;
 use squall_fault::http::{Effect, Matches, Parts, Rule, Side};
@@ -25,7 +25,7 @@ use tokio::io::AsyncReadExt;
 use tokio::time::{Instant, sleep};
 
 use crate::journal::Journal;
-use crate::simulated::world::SimulatedWorld;
+use crate::simulated::world::{Names, SimulatedWorld};
 use crate::world::World;
 
 /// Says what came: method, target, headers, body.
@@ -84,12 +84,15 @@ where
             exec,
             journal,
             crate::file::Cpu::default(),
+            Names::default(),
             seed,
         );
         let service = world.add_node(NodeSpec {
             name: "service".to_owned(),
             address: "10.0.0.1".parse().unwrap(),
             cpu_limit: None,
+            resolver: Resolver::default(),
+            volumes: None,
         });
         start_service(&world, service);
         let client = world.add_client("client");

@@ -1,0 +1,18 @@
+//! Kubernetes as a control plane over any kind of machine.
+//!
+//! Manifests become a [`Plan`] in which everything is known that can be known before anything runs,
+//! and the plan becomes pods on machines:
+//!
+//! | module | idea |
+//! |---|---|
+//! | [`plan`] | what the manifests ask for, checked: workloads, pods' templates, services |
+//! | [`parameters`] | how long the control plane takes for everything that it does |
+//!
+//! Deliberately absent: an API server. The objects that a user applies are there, and the verbs of
+//! `kubectl` that a story needs; custom resources, admission, roles and quotas are not.
+
+pub mod parameters;
+pub mod plan;
+
+pub use parameters::Parameters;
+pub use plan::Plan;
