@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use squall_cluster::compose;
-use squall_cluster::plan::{self, Plan as Cluster, Surroundings};
+use squall_cluster::plan::{self, Surroundings};
 use squall_host::{Diagnostic, Diagnostics, Files, Launch, Origin};
 use squall_scenario::{Plan, Programs, file};
 
@@ -87,13 +87,17 @@ fn scenario(path: &Path, programs: &Programs<'_>) -> Result<Good, Diagnostics> {
     let what = format!(
         "the scenario {}: {} containers, {} phases, {:?}",
         scenario.name,
-        plan.cluster.containers.len(),
+        plan.outline.members.len(),
         scenario.phases.len(),
         plan.timeline.end
     );
-    let mut good = of_cluster(what, plan.cluster);
-    good.warnings.extend(plan.warnings);
-    Ok(good)
+    let outline = &plan.outline;
+    let warnings = outline.warnings.iter().chain(&plan.warnings);
+    Ok(Good {
+        what,
+        without_effect: outline.without_effect.clone(),
+        warnings: warnings.cloned().collect(),
+    })
 }
 
 /// Chaos Mesh's and Istio's documents, without a system to select from.
@@ -120,15 +124,11 @@ fn compose_file(path: &str, programs: &Programs<'_>) -> Result<Good, Diagnostics
     };
     let cluster = plan::plan(&project, &around)?;
     let what = format!("a Compose file: {} containers", cluster.containers.len());
-    Ok(of_cluster(what, cluster))
-}
-
-fn of_cluster(what: String, cluster: Cluster) -> Good {
-    Good {
+    Ok(Good {
         what,
         without_effect: cluster.without_effect,
         warnings: cluster.warnings,
-    }
+    })
 }
 
 fn config(

@@ -23,7 +23,7 @@ pub(crate) fn run(args: &RunArgs) -> Exit {
             return Exit::BadInput;
         }
     };
-    for warning in plan.cluster.warnings.iter().chain(&plan.warnings) {
+    for warning in plan.outline.warnings.iter().chain(&plan.warnings) {
         say(format_args!("warning: {warning}"));
     }
     if args.twice {

@@ -137,7 +137,7 @@ fn open(args: &SweepArgs) -> Result<Vec<Scenario>, Exit> {
                     is_good &= !is_named;
                     continue;
                 }
-                for warning in &plan.cluster.warnings {
+                for warning in &plan.outline.warnings {
                     // Scenarios share their Compose file.
                     if !warned.contains(warning) {
                         say(format_args!("warning: {warning}"));

@@ -37,5 +37,5 @@ use squall_chaos::yaml;
 
 pub use director::{Director, Progress};
 pub use file::Scenario;
-pub use plan::{Manifest, Plan, Programs, Workload};
+pub use plan::{Cluster, Manifest, Outline, Plan, Programs, Workload};
 pub use run::{RunError, RunOptions};

@@ -1,19 +1,42 @@
-//! What a fault's selector can select: on a Compose system, containers as pods.
+//! What a fault's selector can select: Kubernetes' pods, and a Compose system's containers as pods.
 //!
-//! Everything that is particular to Compose is here: Kubernetes' pods will bring their own names,
-//! labels and namespaces. Deliberately absent: selecting; that is `squall_chaos`'.
+//! Deliberately absent: selecting; that is `squall_chaos`'.
 
 use std::collections::BTreeMap;
 
 use squall_chaos::Member;
+use squall_cluster::kubernetes::plan as kubernetes;
 use squall_cluster::plan::{Container, Plan};
 use squall_cluster::supervise::Phase;
 
 /// The namespace that Kubernetes has without being asked.
 const NAMESPACE: &str = "default";
 
-/// All members of a plan, and one for each service that has no container yet.
-pub(crate) fn of_plan(plan: &Plan) -> Vec<Member> {
+/// The pods that a Kubernetes plan asks for. Their real names are drawn when they are made; until then
+/// each has the name by which a step can call it.
+pub(crate) fn of_kubernetes(plan: &kubernetes::Plan) -> Vec<Member> {
+    let mut members = Vec::new();
+    for workload in &plan.workloads {
+        let template = &workload.template;
+        let first = match workload.kind {
+            kubernetes::Kind::StatefulSet(_) => 0,
+            _ => 1,
+        };
+        for number in first..first + workload.replicas.max(1) {
+            members.push(Member {
+                name: format!("{}-{number}", workload.name),
+                containers: template.containers.iter().map(|c| c.name.clone()).collect(),
+                namespaces: vec![workload.namespace.clone()],
+                labels: template.labels.clone(),
+                phase: "Running",
+            });
+        }
+    }
+    members
+}
+
+/// All members of a Compose plan, and one for each service that has no container yet.
+pub(crate) fn of_compose(plan: &Plan) -> Vec<Member> {
     let mut members: Vec<Member> = plan
         .containers
         .iter()

@@ -6,6 +6,7 @@
 
 mod chaos;
 mod names;
+mod outline;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,13 +14,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use squall_cluster::compose::{self, Project};
-use squall_cluster::plan::{Plan as Cluster, Surroundings};
+use squall_cluster::kubernetes;
+use squall_cluster::plan::{self, Surroundings};
 use squall_host::launch::Loader;
 use squall_host::{Diagnostic, Diagnostics, Loaded, Origin};
 
 use crate::file::{Act, Located, Scenario};
 use crate::timeline::Timeline;
 use crate::yaml::Problems;
+
+pub use outline::{Outline, Unit, Words};
 
 /// The programs that can be run, and the commands that can be run beside them.
 #[derive(Clone, Copy)]
@@ -37,14 +41,25 @@ pub struct Programs<'a> {
 pub struct Plan {
     /// What is played.
     pub scenario: Arc<Scenario>,
-    /// The system.
+    /// The system, ready to run.
     pub cluster: Cluster,
+    /// The system, as the story sees it.
+    pub outline: Arc<Outline>,
     /// When everything happens.
     pub timeline: Arc<Timeline>,
     /// Clients that are programs of the caller's own.
     pub workloads: Vec<Workload>,
     /// What in fault documents is probably not meant.
     pub warnings: Vec<Diagnostic>,
+}
+
+/// A system that can be run.
+#[derive(Clone, Debug)]
+pub enum Cluster {
+    /// By Compose.
+    Compose(plan::Plan),
+    /// By Kubernetes.
+    Kubernetes(kubernetes::Plan),
 }
 
 /// A client that is a program: it runs on a machine outside the system from the start of the story
@@ -101,14 +116,20 @@ impl Plan {
         let timeline = Timeline::of(&scenario);
         check_size(&scenario, &timeline, &mut problems);
         let cluster = cluster(&scenario, manifest, programs, &mut problems);
-        if let Some(cluster) = &cluster {
-            names::check(&scenario, &workloads, cluster, &mut problems);
+        let outline = match &cluster {
+            Some(Cluster::Compose(plan)) => Outline::of_compose(plan),
+            Some(Cluster::Kubernetes(plan)) => Outline::of_kubernetes(plan, &[], &[]),
+            None => Outline::default(),
+        };
+        if cluster.is_some() {
+            names::check(&scenario, &workloads, &outline, &mut problems);
         }
         let cluster = problems.finish(cluster)?;
         Ok(Self {
             timeline: Arc::new(timeline),
             scenario: Arc::new(scenario),
             cluster,
+            outline: Arc::new(outline),
             workloads,
             warnings,
         })
@@ -192,7 +213,8 @@ fn cluster(
         Diagnostics::check(resize(&mut project, scenario))?;
         // Each service that is played by a program that is not there would only say so again.
         let plan = || squall_cluster::plan::plan(&project, &around);
-        all_known.then(plan).transpose()
+        let plan = all_known.then(plan).transpose()?;
+        Ok(plan.map(Cluster::Compose))
     };
     let cluster = match manifest {
         Manifest::In(folder) => project(scenario, folder).and_then(plan),

@@ -24,8 +24,9 @@ use squall_record::RunRecord;
 
 use crate::director::{Director, Measured, Progress};
 use crate::journal::Journal;
-use crate::plan::Plan;
+use crate::plan::{Cluster, Plan};
 use crate::run::{Exec, RunError, RunOptions};
+use crate::world::System;
 use system::ComposeSystem;
 use world::{Names, SimulatedWorld};
 
@@ -64,8 +65,13 @@ pub fn run(
             up_timeout: scenario.system.up_within,
             ..Settings::default()
         };
-        let compose = Compose::new(cluster, world.clone(), settings);
-        let system = Arc::new(ComposeSystem::new(compose));
+        let system: Arc<dyn System> = match cluster {
+            Cluster::Compose(plan) => {
+                let compose = Compose::new(plan, world.clone(), settings);
+                Arc::new(ComposeSystem::new(compose))
+            }
+            Cluster::Kubernetes(_) => panic!("SEAM"),
+        };
         Director {
             scenario,
             workloads,

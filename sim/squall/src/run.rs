@@ -216,13 +216,19 @@ impl Test {
     /// A program that plays nothing was meant for something else.
     fn check_programs(&self, plan: &Plan, problems: &mut Vec<Diagnostic>) {
         for (name, (origin, _)) in &self.programs {
-            let services = &plan.cluster.services;
-            if !services.iter().any(|service| service.program == *name) {
-                let names: Vec<&str> = services.iter().map(|s| s.name.as_str()).collect();
+            let outline = &plan.outline;
+            if !outline
+                .units
+                .iter()
+                .any(|unit| unit.programs.contains(name))
+            {
+                let names = outline.unit_names();
                 let message = format!("nothing in the system is played by `{name}`");
                 let help = format!(
-                    "name a service ({}), or an image of the Compose file",
-                    names.join(", ")
+                    "name a {} ({}), or an image of {}",
+                    outline.words.unit,
+                    names.join(", "),
+                    outline.words.manifests
                 );
                 problems.push(Diagnostic::at(origin.clone(), message).help(help));
             }

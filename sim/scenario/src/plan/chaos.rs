@@ -6,23 +6,21 @@ use std::collections::BTreeSet;
 use squall_chaos::document::{Body, Chaos};
 use squall_chaos::workflow::Step;
 use squall_chaos::{Document, Fault, Member, Selection, Who};
-use squall_cluster::plan::Plan as Cluster;
 use squall_host::{Diagnostic, Origin};
 
-use crate::members;
+use crate::plan::Outline;
 use crate::yaml::{self, Problems};
 
 /// Complains about everything in a document that can befall nobody.
 pub(super) fn check(
     document: &Document,
-    cluster: &Cluster,
+    outline: &Outline,
     clients: &[String],
     problems: &mut Problems,
 ) {
     let mut check = Check {
         document,
-        members: members::of_plan(cluster),
-        cluster,
+        outline,
         clients,
         problems,
     };
@@ -31,8 +29,7 @@ pub(super) fn check(
 
 struct Check<'a> {
     document: &'a Document,
-    members: Vec<Member>,
-    cluster: &'a Cluster,
+    outline: &'a Outline,
     clients: &'a [String],
     problems: &'a mut Problems,
 }
@@ -68,8 +65,7 @@ impl Check<'_> {
                 for name in names {
                     let is_client = with_clients && self.clients.contains(&name.value);
                     if !is_client && !self.is_there(&name.value) {
-                        let services = self.cluster.services.iter();
-                        let mut known: Vec<&str> = services.map(|s| s.name.as_str()).collect();
+                        let mut known = self.outline.unit_names();
                         if with_clients {
                             known.extend(self.clients.iter().map(String::as_str));
                         }
@@ -83,18 +79,18 @@ impl Check<'_> {
 
     /// A service, a container, or an address of one.
     fn is_there(&self, name: &str) -> bool {
-        let services = &self.cluster.services;
-        services.iter().any(|service| service.name == name)
-            || self
-                .cluster
-                .containers
-                .iter()
-                .any(|container| container.name == name || container.address.to_string() == name)
+        let is_address = self.outline.addresses.iter().any(|address| address == name);
+        self.outline.is_target(name) || is_address
     }
 
     fn selection(&mut self, selection: &Selection) {
         let selector = &selection.selector;
-        let known: BTreeSet<&String> = self.members.iter().flat_map(|m| &m.namespaces).collect();
+        let known: BTreeSet<&String> = self
+            .outline
+            .members
+            .iter()
+            .flat_map(|m| &m.namespaces)
+            .collect();
         let of_pods = selector.pods.iter().map(|(namespace, _)| namespace);
         let wrong: Vec<_> = selector
             .namespaces
@@ -103,10 +99,14 @@ impl Check<'_> {
             .filter(|namespace| !known.contains(&namespace.value))
             .collect();
         if let Some(namespace) = wrong.first()
-            && !self.members.iter().any(|member| selector.matches(member))
+            && !self
+                .outline
+                .members
+                .iter()
+                .any(|member| selector.matches(member))
         {
             let known: Vec<&str> = known.iter().map(|name| name.as_str()).collect();
-            let help = format!("a Compose system has one: `{}`", known.join("` or `"));
+            let help = format!("there is `{}`", known.join("` and `"));
             let message = format!("no namespace `{}`", namespace.value);
             self.add(namespace.line, message, help);
             return;
@@ -115,16 +115,20 @@ impl Check<'_> {
         let mut selector = selector.clone();
         selector.phases.clear();
         let chosen: Vec<&Member> = self
+            .outline
             .members
             .iter()
             .filter(|member| selector.matches(member))
             .collect();
         if chosen.is_empty() {
-            let names: Vec<&str> = self.members.iter().map(|m| m.name.as_str()).collect();
-            let help = format!(
-                "there are {}; each has the labels of its Compose service, and `app: SERVICE`",
-                names.join(", ")
-            );
+            let names: Vec<&str> = self
+                .outline
+                .members
+                .iter()
+                .map(|m| m.name.as_str())
+                .collect();
+            let labels = self.outline.words.labels;
+            let help = format!("there are {}; {labels}", names.join(", "));
             self.add(
                 selector.line,
                 "the selector selects nobody".to_owned(),

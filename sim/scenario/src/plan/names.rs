@@ -3,29 +3,26 @@
 
 use std::net::IpAddr;
 
-use squall_cluster::plan::Plan as Cluster;
-
 use crate::file::explore::matches;
 use crate::file::{Act, Budget, Client, Links, Located, Scenario};
-use crate::plan::Workload;
+use crate::plan::{Outline, Workload};
 use crate::yaml::{self, Problems};
 
 /// Complains about every name that means nothing.
 pub(super) fn check(
     scenario: &Scenario,
     workloads: &[Workload],
-    cluster: &Cluster,
+    outline: &Outline,
     problems: &mut Problems,
 ) {
     let names = scenario.clients.iter().map(|client| &client.name);
     let names = names.chain(workloads.iter().map(|workload| &workload.name));
     let mut clients: Vec<String> = Vec::new();
     for name in names {
-        let mut services = cluster.services.iter();
-        let whose = if services.any(|service| service.name == name.value) {
-            Some("a service")
+        let whose = if outline.unit(&name.value).is_some() {
+            Some(format!("a {}", outline.words.unit))
         } else if clients.contains(&name.value) {
-            Some("another client")
+            Some("another client".to_owned())
         } else {
             None
         };
@@ -36,10 +33,10 @@ pub(super) fn check(
         clients.push(name.value.clone());
     }
     for client in &scenario.clients {
-        address(client, cluster, problems);
+        address(client, outline, problems);
     }
     let mut lookup = Lookup {
-        cluster,
+        outline,
         clients,
         problems,
     };
@@ -57,7 +54,7 @@ pub(super) fn check(
 }
 
 struct Lookup<'a> {
-    cluster: &'a Cluster,
+    outline: &'a Outline,
     clients: Vec<String>,
     problems: &'a mut Problems,
 }
@@ -76,14 +73,14 @@ impl Lookup<'_> {
                 }
             }
             Act::Scale(name, _) => {
-                if !self.is_service(&name.value) {
+                if self.outline.unit(&name.value).is_none() {
                     self.unknown(name);
                 }
             }
             Act::Link(links, _) | Act::Reset(links) => self.links(links),
             Act::Chaos(applied) => {
                 for document in applied.documents.iter().flatten() {
-                    super::chaos::check(document, self.cluster, &self.clients, self.problems);
+                    super::chaos::check(document, self.outline, &self.clients, self.problems);
                 }
             }
             Act::Heal(_) | Act::Load(_) => {}
@@ -92,19 +89,15 @@ impl Lookup<'_> {
 
     fn budget(&mut self, budget: &Budget) {
         for pattern in &budget.services {
-            if !self
-                .cluster
-                .services
-                .iter()
-                .any(|s| matches(&pattern.value, &s.name))
-            {
+            let mut units = self.outline.units.iter();
+            if !units.any(|unit| matches(&pattern.value, &unit.name)) {
                 self.unknown(pattern);
             }
         }
         for (pattern, count) in &budget.alive {
-            let containers = self.cluster.containers.iter();
-            let there = containers.filter(|c| matches(&pattern.value, &c.service.name));
-            let there = there.count();
+            let units = self.outline.units.iter();
+            let there = units.filter(|unit| matches(&pattern.value, &unit.name));
+            let there: usize = there.map(|unit| unit.pods.len()).sum();
             if there == 0 {
                 self.unknown(pattern);
             } else if (*count as usize) > there {
@@ -127,32 +120,18 @@ impl Lookup<'_> {
         }
     }
 
-    fn is_service(&self, name: &str) -> bool {
-        self.cluster
-            .services
-            .iter()
-            .any(|service| service.name == name)
-    }
-
-    /// A service, a container, or `service-number`, which scaling may still bring.
+    /// Whatever a step can name.
     fn target(&mut self, name: &Located<String>) {
-        let is_container = self.cluster.containers.iter().any(|c| c.name == name.value);
-        let is_numbered = name
-            .value
-            .rsplit_once('-')
-            .is_some_and(|(service, number)| {
-                self.is_service(service) && number.parse::<u32>().is_ok()
-            });
-        if !self.is_service(&name.value) && !is_container && !is_numbered {
+        if !self.outline.is_target(&name.value) {
             self.unknown(name);
         }
     }
 
     fn unknown(&mut self, name: &Located<String>) {
-        let services = self.cluster.services.iter();
-        let known: Vec<&str> = services.map(|service| service.name.as_str()).collect();
-        let message = format!("no service `{}` in the system", name.value);
-        let mut help = format!("services: {}", known.join(", "));
+        let known = self.outline.unit_names();
+        let unit = self.outline.words.unit;
+        let message = format!("no {unit} `{}` in the system", name.value);
+        let mut help = format!("{unit}s: {}", known.join(", "));
         if self.clients.contains(&name.value) {
             help = format!("it is a client; {help}");
         } else if let Some(near) = yaml::nearest(&name.value, &known) {
@@ -163,37 +142,26 @@ impl Lookup<'_> {
 }
 
 /// Whether a client's address leads anywhere.
-fn address(client: &Client, cluster: &Cluster, problems: &mut Problems) {
+fn address(client: &Client, outline: &Outline, problems: &mut Problems) {
     let url = &client.url.value;
     let ip: Option<IpAddr> = url.host.parse().ok();
     let is_outside = url.host == "localhost" || ip.is_some_and(|ip| ip.is_loopback());
     if is_outside {
-        let ports = cluster
-            .containers
-            .iter()
-            .flat_map(|c| &c.published)
-            .filter(|p| !p.udp);
-        let ports: Vec<u16> = ports.map(|published| published.host.port()).collect();
+        let ports = &outline.ports;
         if !ports.contains(&url.port) {
             let ports: Vec<String> = ports.iter().map(u16::to_string).collect();
             problems.add(
                 client.url.line,
-                format!("no service publishes the port {}", url.port),
+                format!("no {} publishes the port {}", outline.words.unit, url.port),
                 match ports.as_slice() {
-                    [] => "publish one in the Compose file: `ports: [\"8080:80\"]`".to_owned(),
+                    [] => outline.words.publish.to_owned(),
                     some => format!("published: {}", some.join(", ")),
                 },
             );
         }
         return;
     }
-    let mut names: Vec<&str> = cluster
-        .containers
-        .iter()
-        .flat_map(|c| &c.names)
-        .map(String::as_str)
-        .collect();
-    names.extend(cluster.hosts.keys().map(String::as_str));
+    let names: Vec<&str> = outline.names.iter().map(String::as_str).collect();
     if ip.is_none() && !names.contains(&url.host.as_str()) {
         problems.add(
             client.url.line,
