@@ -65,7 +65,9 @@ fn schedule(budget: &Budget, lasts: Duration, facts: &Facts, random: &mut Random
         .filter(|&at| wanted(&facts.services[at].name))
         .collect();
     let services = random.swarm(&services);
-    let kinds = random.swarm(&budget.faults);
+    let can_befall = |kind: &Kind| *kind != Kind::PowerOff || !facts.shares_machines;
+    let kinds: Vec<Kind> = budget.faults.iter().copied().filter(can_befall).collect();
+    let kinds = random.swarm(&kinds);
     let (shortest, longest) = budget.last;
     let gap = (shortest + longest).mul_f64(random.choose(&DENSITIES));
     let gap = gap.max(lasts / FAULTS_MAX);

@@ -8,6 +8,8 @@ use squall_scenario::Plan;
 pub struct Facts {
     /// In the order of the manifest.
     pub services: Vec<Service>,
+    /// Whether its containers share machines with others, so that none can lose its power alone.
+    pub shares_machines: bool,
 }
 
 /// One service.
@@ -32,6 +34,7 @@ impl Facts {
         });
         Self {
             services: services.collect(),
+            shares_machines: !plan.outline.nodes.is_empty(),
         }
     }
 }

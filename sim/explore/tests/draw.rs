@@ -34,6 +34,7 @@ fn facts() -> Facts {
             service("db1", &["db1"], &["proxy"]),
             service("db2", &["db2"], &["proxy"]),
         ],
+        shares_machines: false,
     }
 }
 
@@ -181,4 +182,21 @@ fn seeds_differ_in_kinds_and_in_services() {
         (300..3000).contains(&count),
         "{count} faults in 100 schedules"
     );
+}
+
+#[test]
+fn containers_that_share_machines_do_not_lose_their_power_alone() {
+    let powerless = |shares_machines| {
+        let facts = Facts {
+            shares_machines,
+            ..facts()
+        };
+        (0..50).all(|seed| {
+            let drawn = draw(&exploring(Budget::default()), &facts, seed);
+            let mut steps = drawn.phases.iter().flat_map(|phase| &phase.steps);
+            !steps.any(|step| matches!(step.act, Act::Power(..)))
+        })
+    };
+    assert!(powerless(true));
+    assert!(!powerless(false));
 }

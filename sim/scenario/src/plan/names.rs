@@ -62,9 +62,14 @@ struct Lookup<'a> {
 impl Lookup<'_> {
     fn act(&mut self, act: &Act) {
         match act {
-            Act::Process(_, names) | Act::Power(names, _) => {
+            Act::Process(_, names) => {
                 for name in names {
                     self.target(name);
+                }
+            }
+            Act::Power(names, _) => {
+                for name in names {
+                    self.powered(name);
                 }
             }
             Act::Machine(names, _) => {
@@ -125,6 +130,17 @@ impl Lookup<'_> {
         if !self.outline.is_target(&name.value) {
             self.unknown(name);
         }
+    }
+
+    /// Whatever has a power supply: in Kubernetes the nodes, and not the pods on them.
+    fn powered(&mut self, name: &Located<String>) {
+        let nodes = &self.outline.nodes;
+        if nodes.is_empty() || nodes.contains(&name.value) {
+            return self.target(name);
+        }
+        let message = format!("`{}` has no power of its own: it is no node", name.value);
+        let help = format!("name the node that fails: {}", nodes.join(", "));
+        self.problems.add(name.line, message, help);
     }
 
     fn unknown(&mut self, name: &Located<String>) {
