@@ -5,14 +5,29 @@
 //!
 //! | module | idea |
 //! |---|---|
+//! | [`read`] | files, folders and kustomizations as typed objects, every mistake with its place |
 //! | [`plan`] | what the manifests ask for, checked: workloads, pods' templates, services |
 //! | [`parameters`] | how long the control plane takes for everything that it does |
 //!
 //! Deliberately absent: an API server. The objects that a user applies are there, and the verbs of
 //! `kubectl` that a story needs; custom resources, admission, roles and quotas are not.
 
+mod convert;
+mod documents;
+mod environment;
+mod expand;
+mod fields;
+mod kustomize;
+mod names;
+mod notes;
 pub mod parameters;
+mod place;
 pub mod plan;
+mod quantity;
+mod start;
+mod typed;
 
+pub use documents::{Manifests, read, read_text};
+pub use fields::supported;
 pub use parameters::Parameters;
 pub use plan::Plan;

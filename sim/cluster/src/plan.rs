@@ -194,7 +194,7 @@ pub fn plan(project: &Project, around: &Surroundings<'_>) -> Result<Plan, Diagno
 }
 
 /// Each once, in order of appearance: replicas and shared anchors say the same several times.
-fn distinct<T: PartialEq>(list: Vec<T>) -> Vec<T> {
+pub(crate) fn distinct<T: PartialEq>(list: Vec<T>) -> Vec<T> {
     let mut kept = Vec::new();
     for item in list {
         if !kept.contains(&item) {

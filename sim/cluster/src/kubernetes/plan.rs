@@ -11,6 +11,8 @@ use std::time::Duration;
 use squall_host::launch::{Loader, Mounted};
 use squall_host::{Diagnostic, Origin};
 
+pub use super::convert::plan;
+
 /// Everything that is applied.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
@@ -169,6 +171,8 @@ pub struct Container {
     pub args: Vec<String>,
     /// In the order of the manifest, since values may name earlier ones as `$(VAR)`.
     pub env: Vec<(String, EnvValue)>,
+    /// Variables that tell of the services of the namespace; `env` wins.
+    pub service_env: Arc<BTreeMap<String, String>>,
     /// ConfigMaps, Secrets and the downward API as files, by their path in the container.
     pub files: BTreeMap<String, FileValue>,
     /// Volumes by their name, and the folders at which they are mounted.
@@ -200,6 +204,8 @@ pub struct Container {
 pub enum EnvValue {
     /// This, `$(VAR)` not yet replaced.
     Text(String),
+    /// Exactly this, from a ConfigMap or a Secret.
+    Literal(String),
     /// A field of the pod.
     Field(Field),
 }
@@ -232,8 +238,6 @@ pub enum Field {
     Annotations,
     /// `spec.nodeName`
     NodeName,
-    /// `spec.serviceAccountName`
-    ServiceAccount,
     /// `status.podIP`, `status.podIPs`
     PodIp,
     /// `status.hostIP`, `status.hostIPs`

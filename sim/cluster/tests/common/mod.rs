@@ -1,6 +1,8 @@
 //! Test programs whose configuration says what their facts are.
 #![allow(dead_code)] // Each test file uses its part.
 
+pub(crate) mod kubernetes;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 

@@ -1,0 +1,98 @@
+//! From typed objects to the plan: names looked up, programs loaded, addresses given.
+
+mod addresses;
+mod container;
+mod env;
+mod names_required;
+mod probes;
+mod program;
+mod services;
+mod sources;
+mod template;
+mod values;
+mod volumes;
+mod workloads;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use squall_host::Diagnostics;
+
+use super::documents::{Manifests, Object, Typed};
+use super::environment;
+use super::notes::Notes;
+use super::plan::{Plan, Service};
+use crate::plan::{Surroundings, distinct};
+use sources::Sources;
+
+/// What all conversions see.
+pub(super) struct Around<'a> {
+    surroundings: &'a Surroundings<'a>,
+    sources: Sources,
+    /// Claims that are there, by namespace and name.
+    claims: Vec<(&'a str, &'a str)>,
+    /// Variables that tell of services, by namespace.
+    service_env: BTreeMap<String, Arc<BTreeMap<String, String>>>,
+    /// Images that a story will ask for, by workload.
+    images: &'a [(String, String)],
+}
+
+/// Makes the plan. `images` are the workloads and images of every `kubectl set image` to come.
+///
+/// # Errors
+/// Every mistake that shows before anything runs, with file and line: what the API server refuses,
+/// what is looked up and not there, what no program here can play, and what a program finds wrong
+/// in its own configuration.
+pub fn plan(
+    manifests: &Manifests,
+    around: &Surroundings<'_>,
+    images: &[(String, String)],
+) -> Result<Plan, Diagnostics> {
+    let mut notes = Notes {
+        problems: Vec::new(),
+        warnings: manifests.warnings.clone(),
+        without_effect: manifests.without_effect.clone(),
+    };
+    let objects = &manifests.objects;
+    let services = services::all(objects, &mut notes);
+    let around = Around {
+        surroundings: around,
+        sources: Sources::new(objects, &mut notes),
+        claims: objects
+            .iter()
+            .filter(|object| matches!(object.typed, Typed::Claim))
+            .map(|object| (object.namespace.as_str(), object.name.as_str()))
+            .collect(),
+        service_env: service_env(objects, &services),
+        images,
+    };
+    let mut plan = Plan::default();
+    for object in objects {
+        plan.workloads
+            .extend(workloads::workload(object, &around, &mut notes).map(Arc::new));
+        plan.budgets.extend(services::budget(object, &mut notes));
+    }
+    plan.services = services;
+    workloads::distinct_names(&plan, &mut notes);
+    services::check(&plan, objects, &mut notes);
+    // What a program makes of its input means nothing while the input is wrong.
+    Diagnostics::check(distinct(std::mem::take(&mut notes.problems)))?;
+    names_required::check(&plan, &mut notes);
+    Diagnostics::check(distinct(notes.problems))?;
+    plan.warnings = distinct(notes.warnings);
+    plan.without_effect = distinct(notes.without_effect);
+    Ok(plan)
+}
+
+fn service_env(
+    objects: &[Object],
+    services: &[Arc<Service>],
+) -> BTreeMap<String, Arc<BTreeMap<String, String>>> {
+    let namespaces = objects.iter().map(|object| object.namespace.clone());
+    namespaces
+        .map(|namespace| {
+            let variables = environment::of_services(services, &namespace);
+            (namespace, Arc::new(variables))
+        })
+        .collect()
+}

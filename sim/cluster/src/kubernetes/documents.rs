@@ -1,0 +1,340 @@
+//! Files of manifests as typed objects, each with its place.
+//!
+//! A path is a file of one or several documents, a folder whose files are read in the order of
+//! their names as `kubectl apply -f` does, or a folder with a `kustomization.yaml`. Every document
+//! is read, so that all mistakes come at once. Deliberately absent: what the objects come to
+//! together; that is [`super::plan::plan`].
+
+use std::sync::Arc;
+
+use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::{
+    ConfigMap, Namespace, PersistentVolumeClaim, Pod, Secret, Service, ServiceAccount,
+};
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use squall_host::{Diagnostic, Diagnostics, Origin};
+
+use super::fields::{self, KINDS, REFUSED, Shape};
+use super::kustomize;
+use super::names;
+use super::notes::Notes;
+use super::place::Place;
+use super::typed;
+use crate::files::Folder;
+use crate::yaml::{self, Node, Value, nearest};
+
+/// The namespace of what names none.
+pub(super) const NAMESPACE_DEFAULT: &str = "default";
+
+/// What files of manifests hold.
+#[derive(Debug, Default)]
+pub struct Manifests {
+    pub(super) objects: Vec<Object>,
+    /// Fields that are accepted and have no effect here.
+    pub without_effect: Vec<(String, Origin)>,
+    /// What is probably not meant.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// An object with its place.
+#[derive(Debug)]
+pub(super) struct Object {
+    pub(super) typed: Typed,
+    /// `default` where it names none; empty where the kind has none.
+    pub(super) namespace: String,
+    pub(super) name: String,
+    /// `Deployment backend`
+    subject: String,
+    file: Arc<str>,
+    node: Node,
+}
+
+/// An object by its kind.
+#[derive(Debug)]
+pub(super) enum Typed {
+    Namespace,
+    Deployment(Box<Deployment>),
+    StatefulSet(Box<StatefulSet>),
+    Pod(Box<Pod>),
+    Job(Box<Job>),
+    Service(Box<Service>),
+    ConfigMap(Box<ConfigMap>),
+    Secret(Box<Secret>),
+    Claim,
+    Budget(Box<PodDisruptionBudget>),
+    WithoutEffect,
+}
+
+impl Object {
+    /// The object as a whole.
+    pub(super) fn place(&self) -> Place<'_> {
+        Place::root(&self.file, &self.subject, &self.node)
+    }
+
+    /// The line on which it begins.
+    pub(super) fn origin(&self) -> Origin {
+        Origin::new(self.file.clone(), self.node.line)
+    }
+}
+
+/// Reads manifests: files, folders, and folders with a kustomization.
+///
+/// # Errors
+/// Every mistake of every file: what is no YAML, kinds and fields that are unknown or not played
+/// here, values of the wrong type, names that the API server would refuse, objects that are there
+/// twice. Each has its file and line.
+pub fn read(paths: &[String]) -> Result<Manifests, Diagnostics> {
+    let mut reading = Reading::default();
+    for path in paths {
+        reading.path(path);
+    }
+    reading.finish()
+}
+
+/// Reads one text of manifests, `file` being its name in messages.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_text(file: &str, text: &str) -> Result<Manifests, Diagnostics> {
+    let mut reading = Reading::default();
+    reading.text(file, text);
+    reading.finish()
+}
+
+/// What has been read so far.
+#[derive(Default)]
+pub(super) struct Reading {
+    pub(super) objects: Vec<Object>,
+    pub(super) notes: Notes,
+}
+
+impl Reading {
+    fn path(&mut self, path: &str) {
+        let shown = path.trim_end_matches('/');
+        let shown = if shown.is_empty() { path } else { shown };
+        if let Some(file) = kustomize::file_of(shown) {
+            kustomize::read(&file, self);
+        } else if std::path::Path::new(shown).is_dir() {
+            let names: Vec<String> = Folder::list(shown)
+                .into_iter()
+                .filter(|name| is_manifest(name))
+                .collect();
+            if names.is_empty() {
+                let message = "no manifests here: no file ends in .yaml or .yml";
+                self.notes
+                    .problems
+                    .push(Diagnostic::at(Origin::new(shown, 0), message));
+            }
+            for name in names {
+                self.file(&format!("{shown}/{name}"));
+            }
+        } else {
+            self.file(shown);
+        }
+    }
+
+    /// Reads a file of documents.
+    pub(super) fn file(&mut self, file: &str) {
+        match Folder::read_text(file) {
+            Ok(text) => self.text(file, &text),
+            Err(message) => self
+                .notes
+                .problems
+                .push(Diagnostic::at(Origin::new(file, 0), message)),
+        }
+    }
+
+    fn text(&mut self, file: &str, text: &str) {
+        match yaml::parse_all(file, text) {
+            Ok(documents) => {
+                let file: Arc<str> = file.into();
+                for document in documents {
+                    self.document(&file, document);
+                }
+            }
+            Err(problem) => self.notes.problems.push(problem),
+        }
+    }
+
+    /// Reads one document.
+    pub(super) fn document(&mut self, file: &Arc<str>, node: Node) {
+        let origin = Origin::new(file.clone(), node.line);
+        let Value::Map(entries) = node.value else {
+            if node.value != Value::Null {
+                let message = format!("{} where an object belongs", node.value.kind());
+                self.notes.problems.push(
+                    Diagnostic::at(origin, message).help("an object has apiVersion and kind"),
+                );
+            }
+            return;
+        };
+        let find = |wanted: &str| {
+            entries
+                .iter()
+                .find(|(key, _)| key.text == wanted)
+                .map(|(key, node)| (node.text().unwrap_or_default().to_owned(), key.line))
+        };
+        let (Some((api, api_line)), Some((kind, kind_line))) = (find("apiVersion"), find("kind"))
+        else {
+            let message = "an object without apiVersion and kind";
+            self.notes.problems.push(Diagnostic::at(origin, message));
+            return;
+        };
+        if kind == "List" || kind.ends_with("List") && api != "v1" {
+            let items = entries.into_iter().find(|(key, _)| key.text == "items");
+            if let Some((
+                _,
+                Node {
+                    value: Value::List(items),
+                    ..
+                },
+            )) = items
+            {
+                for item in items {
+                    self.document(file, item);
+                }
+            }
+            return;
+        }
+        let at = |line| Origin::new(file.clone(), line);
+        let Some(shape) = KINDS.iter().find(|shape| shape.name == kind) else {
+            let problem = Diagnostic::at(at(kind_line), format!("the kind {kind} is not played"));
+            let names: Vec<&str> = KINDS.iter().map(|shape| shape.name).collect();
+            let help = match REFUSED.iter().find(|(name, _)| *name == kind) {
+                Some((_, help)) => (*help).to_owned(),
+                None => match nearest(&kind, &names) {
+                    Some(near) => format!("did you mean {near}?"),
+                    None => format!("the kinds that are played: {}", names.join(", ")),
+                },
+            };
+            self.notes.problems.push(problem.help(help));
+            return;
+        };
+        if api != shape.api {
+            let message = format!("{kind}: no such apiVersion: `{api}`");
+            let help = format!("write `apiVersion: {}`", shape.api);
+            self.notes
+                .problems
+                .push(Diagnostic::at(at(api_line), message).help(help));
+            return;
+        }
+        let node = Node {
+            line: entries.first().map_or(node.line, |(key, _)| key.line),
+            value: Value::Map(entries),
+        };
+        self.object(shape, file, node);
+    }
+
+    fn object(&mut self, shape: &Shape, file: &Arc<str>, node: Node) {
+        let name = name_in(&node).unwrap_or_default();
+        let subject = format!("{} {name}", shape.name).trim_end().to_owned();
+        let Some((typed, meta)) = typed(shape.name, &node, file, &subject, &mut self.notes) else {
+            return;
+        };
+        let mut object = Object {
+            typed,
+            namespace: String::new(),
+            name,
+            subject,
+            file: file.clone(),
+            node,
+        };
+        if shape.namespaced {
+            let named = meta.namespace.filter(|namespace| !namespace.is_empty());
+            object.namespace = named.unwrap_or_else(|| NAMESPACE_DEFAULT.to_owned());
+        }
+        let place = object.place();
+        names::object(
+            shape.name,
+            &object.name,
+            &place.at("metadata.name"),
+            &mut self.notes,
+        );
+        if let Value::Map(entries) = &object.node.value {
+            for (key, inner) in entries {
+                let is_head = matches!(key.text.as_str(), "apiVersion" | "kind");
+                if !is_head && inner.value != Value::Null {
+                    fields::check_field(
+                        &place.key(&key.text),
+                        &key.text,
+                        shape.fields,
+                        &mut self.notes,
+                    );
+                }
+            }
+        }
+        let first = self.objects.iter().find(|other| {
+            (&other.subject, &other.namespace) == (&object.subject, &object.namespace)
+        });
+        if let Some(first) = first {
+            let message = format!("is there twice; first at {}", first.origin());
+            self.notes.problems.push(place.problem(message));
+        }
+        self.objects.push(object);
+    }
+
+    fn finish(self) -> Result<Manifests, Diagnostics> {
+        Diagnostics::check(self.notes.problems)?;
+        Ok(Manifests {
+            objects: self.objects,
+            without_effect: self.notes.without_effect,
+            warnings: self.notes.warnings,
+        })
+    }
+}
+
+/// Whether a file of a folder is read.
+fn is_manifest(name: &str) -> bool {
+    name.ends_with(".yaml") || name.ends_with(".yml")
+}
+
+fn name_in(node: &Node) -> Option<String> {
+    let inner = |node: &Node, wanted: &str| match &node.value {
+        Value::Map(entries) => entries
+            .iter()
+            .find(|(key, _)| key.text == wanted)
+            .map(|(_, node)| node.clone()),
+        _ => None,
+    };
+    let name = inner(&inner(node, "metadata")?, "name")?;
+    name.text().map(str::to_owned)
+}
+
+fn typed(
+    kind: &str,
+    node: &Node,
+    file: &Arc<str>,
+    subject: &str,
+    notes: &mut Notes,
+) -> Option<(Typed, ObjectMeta)> {
+    macro_rules! read {
+        ($kind:ty, $typed:expr) => {{
+            let mut object: $kind = typed::read(node, file, subject, &mut notes.problems)?;
+            let meta = std::mem::take(&mut object.metadata);
+            (($typed)(object), meta)
+        }};
+    }
+    Some(match kind {
+        "Namespace" => read!(Namespace, |_| Typed::Namespace),
+        "Deployment" => read!(Deployment, |it| Typed::Deployment(Box::new(it))),
+        "StatefulSet" => read!(StatefulSet, |it| Typed::StatefulSet(Box::new(it))),
+        "Job" => read!(Job, |it| Typed::Job(Box::new(it))),
+        "Service" => read!(Service, |it| Typed::Service(Box::new(it))),
+        "ConfigMap" => read!(ConfigMap, |it| Typed::ConfigMap(Box::new(it))),
+        "Secret" => read!(Secret, |it| Typed::Secret(Box::new(it))),
+        "PersistentVolumeClaim" => read!(PersistentVolumeClaim, |_| Typed::Claim),
+        "PodDisruptionBudget" => read!(PodDisruptionBudget, |it| Typed::Budget(Box::new(it))),
+        "ServiceAccount" => read!(ServiceAccount, |_| Typed::WithoutEffect),
+        "Role" => read!(Role, |_| Typed::WithoutEffect),
+        "RoleBinding" => read!(RoleBinding, |_| Typed::WithoutEffect),
+        _ => {
+            // A pod's labels and annotations are its own, not a template's: they stay.
+            let pod: Pod = typed::read(node, file, subject, &mut notes.problems)?;
+            let meta = pod.metadata.clone();
+            (Typed::Pod(Box::new(pod)), meta)
+        }
+    })
+}
