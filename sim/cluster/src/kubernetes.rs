@@ -7,12 +7,15 @@
 //! |---|---|
 //! | [`plan`] | what the manifests ask for, checked: workloads, pods' templates, services |
 //! | [`parameters`] | how long the control plane takes for everything that it does |
+//! | [`control`] | pods on machines: controllers, kubelets, endpoints, and the verbs of `kubectl` |
 //!
 //! Deliberately absent: an API server. The objects that a user applies are there, and the verbs of
 //! `kubectl` that a story needs; custom resources, admission, roles and quotas are not.
 
+pub mod control;
 pub mod parameters;
 pub mod plan;
 
+pub use control::{Error, Kube, Phase, PodStatus};
 pub use parameters::Parameters;
 pub use plan::Plan;
