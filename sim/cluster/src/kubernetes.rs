@@ -8,10 +8,12 @@
 //! | [`read`] | files, folders and kustomizations as typed objects, every mistake with its place |
 //! | [`plan`] | what the manifests ask for, checked: workloads, pods' templates, services |
 //! | [`parameters`] | how long the control plane takes for everything that it does |
+//! | [`control`] | pods on machines: controllers, kubelets, endpoints, and the verbs of `kubectl` |
 //!
 //! Deliberately absent: an API server. The objects that a user applies are there, and the verbs of
 //! `kubectl` that a story needs; custom resources, admission, roles and quotas are not.
 
+pub mod control;
 mod convert;
 mod documents;
 mod environment;
@@ -27,6 +29,7 @@ mod quantity;
 mod start;
 mod typed;
 
+pub use control::{Error, Kube, Phase, PodStatus};
 pub use documents::{Manifests, read, read_text};
 pub use fields::supported;
 pub use parameters::Parameters;

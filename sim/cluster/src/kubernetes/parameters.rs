@@ -30,6 +30,8 @@ pub struct Parameters {
     pub node_grace: Duration,
     /// Until the pods of a lost node are evicted (`tolerationSeconds` of the default tolerations).
     pub eviction: Duration,
+    /// From a node's power to a kubelet at work, and the node Ready.
+    pub node_boot: Duration,
 }
 
 impl Default for Parameters {
@@ -46,6 +48,7 @@ impl Default for Parameters {
             dns_cache: true,
             node_grace: Duration::from_secs(40),
             eviction: Duration::from_secs(300),
+            node_boot: Duration::from_secs(30),
         }
     }
 }

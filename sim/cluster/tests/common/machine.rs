@@ -1,4 +1,6 @@
-//! A machine that writes down what is done to it and ends processes when a test says so.
+//! A machine that writes down what is done to it and ends processes when a test says so. Where a test
+//! names a machine, `NAME*` means all whose names begin so.
+#![allow(dead_code)] // Each test file uses its part.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -10,7 +12,7 @@ use futures::future::BoxFuture;
 use squall_cluster::Machine;
 use squall_cluster::machine::{Exit, NodeId, NodeSpec, Resolver, Signal};
 use squall_host::{Launch, Loaded};
-use squall_record::State as Seen;
+use squall_record::{Pod, State as Seen};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -27,6 +29,24 @@ struct State {
     sick: BTreeMap<String, bool>,
     /// Processes that end by themselves: after so long, with this status.
     ends: BTreeMap<String, (Duration, i32)>,
+    /// Machines without power: nobody hears how their processes end.
+    dark: BTreeMap<String, watch::Sender<bool>>,
+    /// Where virtual addresses lead to.
+    balanced: BTreeMap<SocketAddr, Vec<SocketAddr>>,
+    /// Pods that the record knows, and how often a process started that had not ended.
+    pods: BTreeMap<String, Pod>,
+}
+
+/// What a test says of a machine, by its name or by how that begins.
+fn said<T: Clone>(of: &BTreeMap<String, T>, name: &str) -> Option<T> {
+    let begins = |(key, _): &(&String, &T)| {
+        let start = key.strip_suffix('*');
+        start.is_some_and(|start| name.starts_with(start))
+    };
+    let exact = of.get(name);
+    exact
+        .or_else(|| of.iter().find(begins).map(|(_, value)| value))
+        .cloned()
 }
 
 pub(crate) struct Fake {
@@ -89,6 +109,31 @@ impl Fake {
         self.state.lock().unwrap().sick.insert(name.into(), sick);
     }
 
+    /// Takes a machine's power: its process ends, and nobody hears of it before there is power again.
+    pub(crate) fn power(&self, node: NodeId, on: bool) {
+        let name = self.name(node);
+        if on {
+            let dark = self.state.lock().unwrap().dark.remove(&name);
+            dark.unwrap().send_replace(false);
+            return;
+        }
+        let dark = watch::channel(true).0;
+        self.state.lock().unwrap().dark.insert(name, dark);
+        self.end_after(node, Duration::ZERO, Exit::Killed);
+    }
+
+    /// Where a virtual address leads to now.
+    pub(crate) fn behind(&self, address: &str) -> Vec<String> {
+        let state = self.state.lock().unwrap();
+        let led = state.balanced.get(&address.parse().unwrap());
+        led.into_iter().flatten().map(ToString::to_string).collect()
+    }
+
+    /// The pods that the run's record knows now.
+    pub(crate) fn recorded(&self) -> Vec<Pod> {
+        self.state.lock().unwrap().pods.values().cloned().collect()
+    }
+
     pub(crate) fn resolves(&self, name: &str) -> Vec<String> {
         let state = self.state.lock().unwrap();
         let found = state.zone.get(name).into_iter().flatten();
@@ -123,6 +168,13 @@ impl Fake {
 
 impl Machine for Fake {
     fn add_node(&self, spec: NodeSpec) -> NodeId {
+        if spec.address != Ipv4Addr::UNSPECIFIED && spec.resolver.ndots > 0 {
+            let volumes = match &spec.volumes {
+                Some(of) => format!(" with {:?} of {}", of.folders, self.name(of.from)),
+                None => String::new(),
+            };
+            self.log(format!("add {} {}{volumes}", spec.name, spec.address));
+        }
         let mut state = self.state.lock().unwrap();
         let node = NodeId(u32::try_from(state.names.len()).unwrap());
         state.names.push(spec.name);
@@ -138,7 +190,7 @@ impl Machine for Fake {
         let ends = {
             let mut state = self.state.lock().unwrap();
             state.exits[node.0 as usize] = watch::channel(None).0;
-            state.ends.get(&name).copied()
+            said(&state.ends, &name)
         };
         if let Some((after, status)) = ends {
             self.end_after(node, after, Exit::Status(status));
@@ -148,7 +200,7 @@ impl Machine for Fake {
     fn signal(&self, node: NodeId, signal: Signal) {
         let name = self.name(node);
         self.log(format!("{signal:?} {name}"));
-        let obeys = self.state.lock().unwrap().obeys.get(&name).copied();
+        let obeys = said(&self.state.lock().unwrap().obeys, &name);
         match (signal, obeys) {
             (Signal::Kill, _) => self.end_after(node, Duration::ZERO, Exit::Killed),
             (Signal::Terminate, Some((after, status))) => {
@@ -160,8 +212,13 @@ impl Machine for Fake {
 
     fn exit(&self, node: NodeId) -> BoxFuture<'static, Exit> {
         let mut receiver = self.state.lock().unwrap().exits[node.0 as usize].subscribe();
+        let (state, name) = (self.state.clone(), self.name(node));
         async move {
             let ended = receiver.wait_for(Option::is_some).await.map(|exit| *exit);
+            let dark = state.lock().unwrap().dark.get(&name).cloned();
+            if let Some(dark) = dark {
+                let _ = dark.subscribe().wait_for(|dark| !dark).await;
+            }
             match ended {
                 Ok(exit) => exit.expect("waited for"),
                 Err(_) => std::future::pending().await,
@@ -178,7 +235,7 @@ impl Machine for Fake {
             if command.iter().any(|word| word == "hang") {
                 std::future::pending::<()>().await;
             }
-            let sick = state.lock().unwrap().sick.get(&name).copied();
+            let sick = said(&state.lock().unwrap().sick, &name);
             i32::from(sick.unwrap_or(false))
         }
         .boxed()
@@ -219,6 +276,8 @@ impl Machine for Fake {
     }
 
     fn balance(&self, address: SocketAddr, to: Option<Vec<SocketAddr>>) {
+        let led = to.clone().unwrap_or_default();
+        self.state.lock().unwrap().balanced.insert(address, led);
         self.log(format!("balance {address} {to:?}"));
     }
 
@@ -239,7 +298,27 @@ impl Machine for Fake {
             .insert(name.to_owned(), addresses);
     }
 
-    fn observed(&self, _: Seen) {}
+    fn observed(&self, seen: Seen) {
+        match seen {
+            Seen::Pod(pod) => {
+                let ready = if pod.ready { " ready" } else { "" };
+                self.log(format!("pod {} {}{ready}", pod.name, pod.status));
+                let mut state = self.state.lock().unwrap();
+                state.pods.insert(pod.name.to_string(), pod);
+            }
+            Seen::PodGone { name } => {
+                self.log(format!("gone {name}"));
+                self.state.lock().unwrap().pods.remove(name.as_str());
+            }
+            Seen::Endpoints { service, ready } => {
+                let ready: Vec<&str> = ready.iter().map(|line| line.as_str()).collect();
+                self.log(format!("endpoints {service} [{}]", ready.join(" ")));
+            }
+        }
+    }
 
-    fn note(&self, _: NodeId, _: String) {}
+    fn note(&self, node: NodeId, message: String) {
+        let name = self.name(node);
+        self.log(format!("note {name} {message}"));
+    }
 }
