@@ -35,9 +35,12 @@ const FAULTS_MAX: u32 = 100;
 pub fn draw(scenario: &Scenario, facts: &Facts, seed: u64) -> Scenario {
     let mut drawn = scenario.clone();
     for (number, phase) in drawn.phases.iter_mut().enumerate() {
-        if let Some(budget) = phase.explore.take() {
+        // A phase of unknown length has no budget: its reader has seen to that.
+        if let Some(budget) = phase.explore.take()
+            && let Some(lasts) = phase.length.fixed()
+        {
             let mut random = Random::new(seed, &format!("faults of phase {number}"));
-            let faults = schedule(&budget, phase.lasts, facts, &mut random);
+            let faults = schedule(&budget, lasts, facts, &mut random);
             add(phase, &faults);
         }
     }

@@ -191,13 +191,13 @@ const RECOVERY: Duration = Duration::from_secs(1);
 fn at_once(scenario: &Scenario) -> usize {
     let mut start = Duration::ZERO;
     let mut faults = Vec::new();
-    for phase in &scenario.phases {
+    for (phase, longest) in scenario.phases.iter().zip(scenario.at_most()) {
         let lasting = phase
             .steps
             .iter()
             .filter_map(|step| Some((step, step.lasts?)));
         faults.extend(lasting.map(|(step, lasts)| (start + step.at, start + step.at + lasts)));
-        start += phase.lasts;
+        start += longest;
     }
     let there = |at: Duration| {
         let now = faults

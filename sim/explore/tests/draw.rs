@@ -115,7 +115,7 @@ proptest! {
     fn a_schedule_keeps_to_its_budget(budget in budget(), seed: u64) {
         let drawn = draw(&exploring(budget.clone()), &facts(), seed);
         let faults = faults(&drawn);
-        let lasts = drawn.phases[1].lasts;
+        let lasts = drawn.phases[1].length.fixed().unwrap();
         let containers = facts().services.into_iter().flat_map(|service| {
             service.containers.into_iter().map(move |container| (service.name.clone(), container))
         });

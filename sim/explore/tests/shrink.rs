@@ -71,7 +71,7 @@ fn step(at_ms: u64, act: Act, lasts_ms: u64) -> Step {
 /// When the first step that does this begins and ends, from the start of the story.
 fn when(scenario: &Scenario, act: &Act) -> Option<(Duration, Duration)> {
     let mut start = Duration::ZERO;
-    for phase in &scenario.phases {
+    for (phase, longest) in scenario.phases.iter().zip(scenario.at_most()) {
         for step in &phase.steps {
             let mut this = Scenario::clone(scenario);
             this.phases.truncate(1);
@@ -82,7 +82,7 @@ fn when(scenario: &Scenario, act: &Act) -> Option<(Duration, Duration)> {
                 return Some((from, from + step.lasts?));
             }
         }
-        start += phase.lasts;
+        start += longest;
     }
     None
 }
@@ -109,7 +109,8 @@ proptest! {
         let mut scenario = scenario;
         let at = which.index(scenario.phases.len());
         let phase = &mut scenario.phases[at];
-        phase.lasts += Duration::from_secs(90);
+        let lasts = phase.length.fixed().unwrap_or_default();
+        phase.length = Length::For(lasts + Duration::from_secs(90));
         phase.steps.push(step(kill_ms, process(Process::Kill, "x"), 30_000));
         phase.steps.insert(0, step(pause_ms, process(Process::Pause, "y"), 35_300));
         let least = Duration::from_secs(2);
@@ -220,13 +221,13 @@ invariants: [no-failed-request]
     let scenario = Scenario::read("x.yaml".into(), text).unwrap();
     // Without load, or in less than 5 s, it fails whatever happens: another failure.
     let found = search(&scenario, 1_000, |candidate| {
-        let is_short = candidate.phases[0].lasts < Duration::from_secs(5);
+        let is_short = candidate.phases[0].length.fixed().unwrap() < Duration::from_secs(5);
         let is_killed = candidate.phases[0].steps.len() == 1;
         is_killed || is_short || candidate.clients.is_empty()
     });
     let left = &found.scenario;
     assert_eq!(left.phases[0].steps.len(), 1);
-    assert_eq!(left.phases[0].lasts, Duration::from_secs(5));
+    assert_eq!(left.phases[0].length, Length::For(Duration::from_secs(5)));
     assert_eq!(left.clients.len(), 1);
 }
 

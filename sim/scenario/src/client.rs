@@ -1,50 +1,53 @@
 //! The load client: a program like any other, started on a machine of its own outside the system.
 //!
-//! It knows from the beginning when to send ([`Stretch`]), so nobody has to talk to it. What it
-//! sends and how it reads the answers is in `call`. Deliberately absent: redirects, cookies,
+//! It is started anew for each part of the story and knows from the beginning what to send in it
+//! ([`Turn`]), so nobody has to talk to it. Told to stop (SIGTERM), it sends nothing more and ends when
+//! everything that it has sent has its outcome. What it sends and how it reads the answers is in `call`. Deliberately absent: redirects, cookies,
 //! retries. A request that fails is a failed request.
 
 mod call;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use squall_host::{Facts, Host, Loaded, Shutdown};
 use squall_record::{Failure, Name, Outcome};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-use tokio::time::sleep_until;
+use tokio::time::{Instant, sleep_until};
 
 use crate::client::call::Caller;
 use crate::file::{Client, Pace};
 use crate::recorder::{Recorder, Servers};
-use crate::timeline::Stretch;
+use crate::timeline::{Stretch, Turn};
 
 /// The most requests of one client that are in flight at a time. A stalled system would otherwise
 /// be buried under what an open loop goes on to send; more are recorded as [`Failure::Overload`].
 const IN_FLIGHT_MAX: usize = 4096;
 
-/// A client as a program that can be started on a machine. It ends by itself after its last
-/// stretch, when everything that it sent has its outcome.
-pub fn program(client: &Client, stretches: &[Stretch], recorder: &Recorder) -> Loaded {
+/// A client as a program that can be started on a machine, for a part of the story that `began` then.
+/// It ends by itself after its turn, when everything that it sent has its outcome.
+pub fn program(client: &Client, turn: &Turn, began: Instant, recorder: &Recorder) -> Loaded {
     let (client, recorder) = (Arc::new(client.clone()), recorder.clone());
-    let stretches: Arc<[Stretch]> = stretches.into();
+    let turn = Arc::new(turn.clone());
     Loaded::new(Facts::default(), move |host: Host, shutdown: Shutdown| {
         let user = User {
             name: Name::from(client.name.value.as_str()),
             caller: Arc::new(Caller::new(host, client.clone())),
             recorder: recorder.clone(),
             in_flight: Arc::new(Semaphore::new(IN_FLIGHT_MAX)),
+            sent: Arc::default(),
+            began,
+            shutdown,
         };
-        let (client, stretches) = (client.clone(), stretches.clone());
+        let (client, turn) = (client.clone(), turn.clone());
         async move {
             let mut users = JoinSet::new();
             for number in 0..client.users {
-                users.spawn(user.clone().play(stretches.clone(), number == 0));
+                users.spawn(user.clone().play(turn.clone(), number == 0));
             }
-            tokio::select! {
-                () = async { while users.join_next().await.is_some() {} } => {}
-                () = shutdown.requested() => {}
-            }
+            while users.join_next().await.is_some() {}
             Ok::<(), std::convert::Infallible>(())
         }
     })
@@ -57,18 +60,41 @@ struct User {
     caller: Arc<Caller>,
     recorder: Recorder,
     in_flight: Arc<Semaphore>,
+    /// How many requests of a counted turn all users together have begun.
+    sent: Arc<AtomicU32>,
+    began: Instant,
+    shutdown: Shutdown,
 }
 
 impl User {
-    async fn play(self, stretches: Arc<[Stretch]>, is_first: bool) {
+    async fn play(self, turn: Arc<Turn>, is_first: bool) {
+        match &*turn {
+            Turn::Stretches(stretches) => self.keep_pace(stretches, is_first).await,
+            Turn::Requests { count, pause } => self.send_all(*count, *pause).await,
+        }
+    }
+
+    /// Sends a number of requests together with the other users: who is free takes the next.
+    async fn send_all(&self, count: u32, pause: Duration) {
+        while self.sent.fetch_add(1, Ordering::Relaxed) < count {
+            self.request().await;
+            if !self.sleep_until(Instant::now() + pause).await {
+                break;
+            }
+        }
+    }
+
+    async fn keep_pace(&self, stretches: &[Stretch], is_first: bool) {
         let mut sent = JoinSet::new();
-        for stretch in stretches.iter() {
+        let began = self.began;
+        'turn: for stretch in stretches {
             match stretch.pace {
                 Pace::Open { period } if is_first => {
-                    let began = self.recorder.story_began();
                     let mut at = stretch.from;
                     while at < stretch.to {
-                        sleep_until(began + at).await;
+                        if !self.sleep_until(began + at).await {
+                            break 'turn;
+                        }
                         // A timer comes up to a millisecond late, which may be after the end.
                         if began.elapsed() >= stretch.to {
                             break;
@@ -79,19 +105,31 @@ impl User {
                 }
                 Pace::Open { .. } => {}
                 Pace::Closed { pause } => {
-                    let began = self.recorder.story_began();
-                    sleep_until(began + stretch.from).await;
+                    if !self.sleep_until(began + stretch.from).await {
+                        break 'turn;
+                    }
                     while began.elapsed() < stretch.to {
                         self.request().await;
                         if began.elapsed() + pause >= stretch.to {
                             break;
                         }
-                        tokio::time::sleep(pause).await;
+                        if !self.sleep_until(Instant::now() + pause).await {
+                            break 'turn;
+                        }
                     }
                 }
             }
         }
         while sent.join_next().await.is_some() {}
+    }
+
+    /// Whether it is time and nobody has told it to stop.
+    async fn sleep_until(&self, at: Instant) -> bool {
+        tokio::select! {
+            biased;
+            () = self.shutdown.requested() => false,
+            () = sleep_until(at) => true,
+        }
     }
 
     /// Sends one request and does not wait for it.

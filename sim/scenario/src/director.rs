@@ -1,33 +1,38 @@
 //! The one who plays a scenario: brings the system up, starts the clients, does every step at its
 //! time, and judges each phase once the last request that was sent in it has its outcome.
 //!
-//! Deliberately absent: how any of it is done (that is [`World`]'s and [`System`]'s), and any
-//! waiting for conditions: the story is a timetable, so that a run has the same length whatever the
-//! system does.
+//! | module | idea |
+//! |---|---|
+//! | `play` | the parts of the story, one after the other |
+//! | `phases` | the judging of each phase, beside it |
+//! | `faults`, `force`, `choose`, `pods` | what a step does |
+//!
+//! Deliberately absent: how any of it is done (that is [`World`]'s and [`System`]'s).
 
 mod choose;
 mod faults;
 mod force;
+mod phases;
+mod play;
 mod pods;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt;
-use futures::stream::FuturesUnordered;
 use squall_cluster::machine::{Exit, NodeId};
 use squall_host::Launch;
 use squall_record::{Invariant, Kind, PhaseView, RunRecord, Summary, Verdict};
-use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
+use tokio::sync::mpsc::unbounded_channel;
+use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::director::faults::{Doing, Faults};
+use crate::director::faults::Faults;
+use crate::director::play::Play;
 use crate::file::Scenario;
 use crate::journal::Journal;
 use crate::plan::Workload;
 use crate::recorder::Recorder;
 use crate::timeline::Timeline;
 use crate::world::{System, World};
-use crate::{client, judge};
 
 /// Is told how a run goes on while it does.
 pub trait Progress: Send + Sync + 'static {
@@ -45,18 +50,8 @@ pub trait Progress: Send + Sync + 'static {
 /// For those who do not want to be told.
 impl Progress for () {}
 
-/// How long a step such as `stop` may take beyond the end of the story.
-const STEP_TIMEOUT: Duration = Duration::from_secs(120);
-
-/// How often the director looks whether the last requests of a phase have their outcome. Clients
-/// run on other machines, so nothing can wake it.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
-
 /// How much longer than the story a workload may take, until it is held to have no end.
 const WORKLOAD_PATIENCE: Duration = Duration::from_secs(600);
-
-/// How much longer than its timeout a request may take until its outcome is written down.
-const TIMEOUT_SLACK: Duration = Duration::from_secs(1);
 
 /// Plays one scenario, once.
 pub struct Director {
@@ -114,7 +109,7 @@ impl Director {
             .map(|name| self.world.add_client(name))
             .collect();
         // Links are as they normally are before anything starts.
-        let mut faults = Faults::new(&self, &clients);
+        let faults = Faults::new(&self, &clients);
         if let Err(why) = self.bring_up().await {
             return self.told(
                 vec![],
@@ -126,24 +121,16 @@ impl Director {
         self.progress.system_is_up(began);
         let system = self.system.clone();
         let recorder = Recorder::new(began, Arc::new(move |address| system.service_at(address)));
-        for ((client, stretches), node) in self
-            .scenario
-            .clients
-            .iter()
-            .zip(&timeline.stretches)
-            .zip(&clients)
-        {
-            let program = client::program(client, stretches, &recorder);
-            self.world.start(*node, &program, &Launch::default());
-        }
-        let workloads = &clients[self.scenario.clients.len()..];
+        let (of_scenario, workloads) = clients.split_at(self.scenario.clients.len());
         for (workload, node) in self.workloads.iter().zip(workloads) {
             let program = &workload.program;
             self.world.start(*node, program, &Launch::default());
         }
+        let (known, bounds) = unbounded_channel();
+        let play = Play::new(&self, &recorder, faults, of_scenario);
         let (phases, mut mishaps) = futures::join!(
-            self.judge_phases(&timeline, &recorder),
-            self.play(&timeline, &recorder, &mut faults),
+            self.judge_phases(bounds, &recorder),
+            play.run(&timeline, known),
         );
         mishaps.extend(self.await_workloads(workloads).await);
         self.told(phases, recorder.take(), mishaps)
@@ -154,63 +141,6 @@ impl Director {
         match timeout(within, self.system.up()).await {
             Ok(result) => result,
             Err(_) => Err(format!("the system has not started within {within:?}")),
-        }
-    }
-
-    /// Does every step at its time; what could not be done.
-    async fn play(
-        &self,
-        timeline: &Timeline,
-        recorder: &Recorder,
-        faults: &mut Faults<'_>,
-    ) -> Vec<Invariant> {
-        let mut doing = FuturesUnordered::new();
-        let mut mishaps = Vec::new();
-        let began = recorder.story_began();
-        for event in &timeline.events {
-            let until = began + event.at;
-            mishaps.extend(self.attend(&mut doing, until, recorder, faults).await);
-            recorder.addresses_changed();
-            doing.extend(faults.apply(event));
-        }
-        let end = began + timeline.end;
-        mishaps.extend(self.attend(&mut doing, end, recorder, faults).await);
-        if !doing.is_empty() {
-            let end = end + STEP_TIMEOUT;
-            let all = async {
-                while let Some(done) = doing.next().await {
-                    mishaps.extend(self.done(done));
-                }
-            };
-            if timeout_at(end, all).await.is_err() {
-                let why = format!("not done {STEP_TIMEOUT:?} after the end of the story");
-                mishaps.extend(self.done(("a step".to_owned(), Err(why))));
-            }
-        }
-        mishaps
-    }
-
-    /// Lets the steps that take their time go on, until it is time for something else.
-    async fn attend(
-        &self,
-        doing: &mut FuturesUnordered<Doing>,
-        until: Instant,
-        recorder: &Recorder,
-        faults: &mut Faults<'_>,
-    ) -> Vec<Invariant> {
-        let mut mishaps = Vec::new();
-        let until = sleep_until(until);
-        tokio::pin!(until);
-        loop {
-            tokio::select! {
-                biased;
-                Some(done) = doing.next() => {
-                    recorder.addresses_changed();
-                    faults.machines_changed();
-                    mishaps.extend(self.done(done));
-                }
-                () = &mut until => return mishaps,
-            }
         }
     }
 
@@ -241,42 +171,6 @@ impl Director {
         self.journal
             .happened(self.world.now(), "scenario", text, Kind::Note);
         Some(mishap("every-step-is-done", None, format!("{what}: {why}")))
-    }
-
-    async fn judge_phases(
-        &self,
-        timeline: &Timeline,
-        recorder: &Recorder,
-    ) -> Vec<squall_record::Phase> {
-        let offset = self
-            .world
-            .now()
-            .saturating_sub(recorder.story_began().elapsed());
-        let longest = self
-            .scenario
-            .clients
-            .iter()
-            .map(|client| client.timeout)
-            .max();
-        let patience = longest.unwrap_or_default() + TIMEOUT_SLACK;
-        let mut judged = Vec::new();
-        for (phase, (from, to)) in self.scenario.phases.iter().zip(&timeline.phases) {
-            let end = recorder.story_began() + *to;
-            sleep_until(end).await;
-            while !recorder.is_settled(*to) && end.elapsed() < patience {
-                sleep(LOOK_EVERY).await;
-            }
-            let phase = recorder.between(*from, *to, |samples| {
-                let phase = judge::phase(phase, offset + *from, offset + *to, samples);
-                self.journal.with(|happenings, log| {
-                    self.progress
-                        .phase_ended(PhaseView::cut(&phase, samples, happenings, &log.lines));
-                });
-                phase
-            });
-            judged.push(phase);
-        }
-        judged
     }
 
     fn told(

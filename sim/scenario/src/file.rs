@@ -12,6 +12,7 @@
 //! | `invariants` | `invariant` |
 //! | `clients` | [`client`] |
 //! | `phases` | [`phase`] |
+//! | `for`, `requests`, `wait` of a phase | [`length`] |
 //! | `load` of a phase or a step | [`load`] |
 //! | `steps` of a phase | [`step`] |
 //! | `expect` of a phase | [`expect`] |
@@ -95,6 +96,7 @@ pub mod cpu;
 pub mod expect;
 pub mod explore;
 mod invariant;
+pub mod length;
 pub mod link;
 pub mod load;
 pub mod phase;
@@ -115,6 +117,7 @@ pub use client::{Client, Extract, Pace, Url};
 pub use cpu::Cpu;
 pub use expect::{Expectation, Quantity, Served};
 pub use explore::Budget;
+pub use length::Length;
 pub use link::Normal;
 pub use load::Load;
 pub use phase::Phase;
@@ -204,6 +207,12 @@ pub fn title(file: &Arc<str>, text: &str) -> Result<(String, Option<String>), Di
 }
 
 impl Scenario {
+    /// The longest that each phase can last: as long as the file says, or, where a phase ends with its
+    /// requests, when each of them takes all of its time.
+    pub fn at_most(&self) -> Vec<Duration> {
+        length::at_most(&self.clients, &self.phases)
+    }
+
     /// Reads the file at `path`.
     pub fn open(path: &Path) -> Result<Self, Diagnostics> {
         let shown: Arc<str> = path.display().to_string().into();

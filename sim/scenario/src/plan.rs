@@ -139,10 +139,11 @@ impl Plan {
 /// Reads the documents of all steps, and sees that none comes to more than a run can hold. What in
 /// them is probably not meant.
 fn documents(scenario: &mut Scenario, folder: &Path, problems: &mut Problems) -> Vec<Diagnostic> {
-    let end = scenario.phases.iter().map(|phase| phase.lasts).sum();
+    let lengths = scenario.at_most();
+    let end = lengths.iter().sum();
     let mut warnings = Vec::new();
     let mut start = Duration::ZERO;
-    for phase in &mut scenario.phases {
+    for (phase, lasts) in scenario.phases.iter_mut().zip(lengths) {
         for step in &mut phase.steps {
             let Act::Chaos(applied) = &mut step.act else {
                 continue;
@@ -163,7 +164,7 @@ fn documents(scenario: &mut Scenario, folder: &Path, problems: &mut Problems) ->
                 }
             }
         }
-        start += phase.lasts;
+        start += lasts;
     }
     warnings
 }

@@ -41,7 +41,7 @@ pub fn run(
     progress: Arc<dyn Progress>,
 ) -> Result<RunRecord, RunError> {
     let journal = Arc::new(Journal::new());
-    let phases: Duration = plan.scenario.phases.iter().map(|phase| phase.lasts).sum();
+    let phases: Duration = plan.timeline.end;
     let written = journal.clone();
     let config = Config {
         seed: options.seed,

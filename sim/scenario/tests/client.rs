@@ -15,7 +15,7 @@ use squall_record::{Failure, Outcome, Sample};
 use squall_scenario::client;
 use squall_scenario::file::Scenario;
 use squall_scenario::recorder::Recorder;
-use squall_scenario::timeline::Stretch;
+use squall_scenario::timeline::{Stretch, Turn};
 
 /// A server, and how many connections it has seen.
 async fn server() -> (SocketAddr, Arc<AtomicUsize>) {
@@ -98,7 +98,8 @@ async fn play(fields: &str) -> Vec<Sample> {
         to: Duration::from_millis(100),
         pace: client.pace,
     };
-    let program = client::program(client, &[stretch], &recorder);
+    let turn = Turn::Stretches(vec![stretch]);
+    let program = client::program(client, &turn, recorder.story_began(), &recorder);
     let run = program.start(Host::real(), Shutdown::never());
     tokio::time::timeout(Duration::from_secs(30), run)
         .await

@@ -538,3 +538,121 @@ async fn links_have_their_own_normal() {
         ]
     );
 }
+
+fn closed_loop() -> String {
+    HEAD.replace("rate: 10/s", "every: 300ms")
+}
+
+/// Name, start, length and requests of each phase.
+fn phases(record: &RunRecord) -> Vec<(String, u64, u64, u64)> {
+    let phases = record.summary.phases.iter();
+    let show = |p: &squall_record::Phase| {
+        let lasts_ms = p.to_ms - p.from_ms;
+        (p.name.clone(), p.from_ms - 5000, lasts_ms, p.requests)
+    };
+    phases.map(show).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_phase_ends_when_its_requests_are_answered() {
+    let fake = Arc::new(Fake::new());
+    let text = format!(
+        "{}
+phases:
+  - {{phase: before, for: 1s}}
+  - {{phase: a, requests: 12, steps: [{{at: 2s, kill: a, for: 5s}}, {{at: 3s, pause: b, for: 100ms}}]}}
+  - {{phase: b, requests: 5, load: 100ms, steps: [{{at: 10s, kill: b, for: 2s}}]}}
+  - {{phase: after, for: 10s, load: off}}
+",
+        closed_loop()
+    );
+    let (record, heard) = direct(&fake, &text).await;
+    // An answer takes 10 ms.
+    let named = |name: &str, from, lasts, requests| (name.to_owned(), from, lasts, requests);
+    assert_eq!(
+        phases(&record),
+        [
+            named("before", 0, 1000, 4),
+            named("a", 1000, 12 * 310, 12),
+            named("b", 4720, 5 * 110, 5),
+            named("after", 5270, 10_000, 0),
+        ]
+    );
+    assert_eq!(heard.len(), 5, "{heard:?}");
+    let told: Vec<String> = record
+        .happenings
+        .iter()
+        .map(|h| format!("{} {} {}", h.at_us / 1000 - 5000, h.host, h.what))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "3000 a killed",
+            "4000 b paused",
+            "4100 b unpaused",
+            // Its phase has ended before: so it is done at the end.
+            "5270 b killed",
+            "7270 b started",
+            // Seven seconds into the phase that began at one second.
+            "8000 a started",
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn users_share_the_requests_of_a_phase() {
+    let fake = Arc::new(Fake::new());
+    let head = closed_loop().replace("300ms", "300ms\n    users: 3");
+    let text = format!("{head}\nphases: [{{phase: p, requests: 7}}]\n");
+    let (record, _) = direct(&fake, &text).await;
+    // Three, three, and one more.
+    assert_eq!(phases(&record), [("p".to_owned(), 0, 3 * 310, 7)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_phase_ends_with_a_rollout() {
+    let fake = Arc::new(Fake::new());
+    let text = format!(
+        "{HEAD}
+phases:
+  - {{phase: before, for: 1s, steps: [{{kill: a, for: 4s}}], load: off}}
+  - {{phase: in time, wait: {{rollout: a, within: 60s}}, load: on, expect: {{success: 100%}}}}
+  - {{phase: late, wait: {{rollout: b, within: 3s}}, steps: [{{kill: b}}]}}
+  - {{phase: wrong, wait: {{rollout: nobody, within: 3s}}}}
+  - {{phase: after, for: 1s}}
+"
+    );
+    let (record, _) = direct(&fake, &text).await;
+    let named = |name: &str, from, lasts, requests| (name.to_owned(), from, lasts, requests);
+    assert_eq!(
+        phases(&record),
+        [
+            named("before", 0, 1000, 0),
+            // Until a is there again, and a second.
+            named("in time", 1000, 4000, 40),
+            named("late", 5000, 3000, 30),
+            named("wrong", 8000, 0, 0),
+            named("after", 8000, 1000, 10),
+        ]
+    );
+    let judged: Vec<(String, Option<bool>)> = record.summary.phases[1..4]
+        .iter()
+        .map(|phase| &phase.expectations[0])
+        .map(|one| {
+            (
+                format!("{} {}: {}", one.what, one.expected, one.actual),
+                one.holds,
+            )
+        })
+        .collect();
+    let judgement = |text: &str, holds| (text.to_owned(), Some(holds));
+    assert_eq!(
+        judged,
+        [
+            judgement("rollout of a within 60s: after 4.000 s", true),
+            judgement("rollout of b within 3s: not done by then", false),
+            judgement("rollout of nobody within 3s: there is no nobody", false),
+        ]
+    );
+    assert_eq!(record.summary.verdict, Verdict::Failed);
+}

@@ -219,13 +219,50 @@ fn every_mistake_has_its_line_and_its_help() {
         (
             with("phases:\n  - {phase: p, fro: 10s}\n"),
             &[
-                "7: a phase has no `for`",
+                "7: a phase has one of `for`, `requests` and `wait`, and this one none",
                 "7: unknown key `fro` in a phase / did you mean `for`?",
             ],
         ),
         (
             with("phases:\n  - {phase: p, for: 10}\n"),
             &["7: `10` is no duration: the unit is missing / write a number with its unit"],
+        ),
+        (
+            with("phases:\n  - {phase: p, for: 1s, requests: 3}\n"),
+            &["7: a phase has one of `for`, `requests` and `wait`, and this one several"],
+        ),
+        (
+            with("phases:\n  - {phase: p, requests: 3}\n"),
+            &[
+                "7: a phase of so many `requests`, and `load` sends at a rate, answered or not / give it a pause",
+            ],
+        ),
+        (
+            with("phases:\n  - {phase: p, requests: 3, load: off}\n"),
+            &["7: a phase of so many `requests`, and no client sends any"],
+        ),
+        (
+            with("phases:\n  - {phase: p, requests: 0, load: 1s}\n"),
+            &["7: `0` is no number of requests"],
+        ),
+        (
+            with(
+                "phases:\n  - {phase: p, requests: 3, load: 1s, steps: [{at: 1s, load: off}], explore: {}}\n",
+            ),
+            &[
+                "7: faults are drawn for a phase that lasts for a known time",
+                "7: the load changes in a phase of so many `requests`",
+            ],
+        ),
+        (
+            with("phases:\n  - {phase: p, wait: {rollout: a}}\n"),
+            &["7: wait has no `within`"],
+        ),
+        (
+            with(
+                "phases:\n  - {phase: p, wait: {rollout: a, within: 1s}, steps: [{at: 1s, kill: a}]}\n",
+            ),
+            &["7: this happens at 1s, and the phase lasts 1s"],
         ),
         (
             with("phases:\n  - {phase: p, for: 0s}\n"),

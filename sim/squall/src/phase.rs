@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use squall_host::{Diagnostic, Origin};
-use squall_scenario::file::{self, Expectation, Located, Quantity, Served};
+use squall_scenario::file::{self, Expectation, Length, Located, Quantity, Served};
 use squall_scenario::units::{Comparison, Kind};
 
 use crate::test::here;
@@ -98,7 +98,7 @@ pub(crate) fn phase(name: &str, lasts: Duration, line: u32) -> file::Phase {
             line,
             value: name.to_owned(),
         },
-        lasts,
+        length: Length::For(lasts),
         load: Vec::new(),
         steps: Vec::new(),
         explore: None,

@@ -163,7 +163,9 @@ impl Test {
             let help = "leave `lasts` out: the phases say it";
             complain(&start, "this test has phases and a length".to_owned(), help);
         }
-        let end: Duration = scenario.phases.iter().map(|phase| phase.lasts).sum();
+        // Phases of a test say how long they last.
+        let lengths = scenario.at_most();
+        let end: Duration = lengths.iter().sum();
         for (origin, fault) in &self.faults {
             if fault.0.at >= end || fault.end() > end {
                 let message = format!("{fault} is beyond the end of the story at {end:?}");
@@ -176,8 +178,8 @@ impl Test {
                 continue;
             }
             let mut step = fault.0.clone();
-            for phase in &mut scenario.phases {
-                match step.at.checked_sub(phase.lasts) {
+            for (phase, lasts) in scenario.phases.iter_mut().zip(&lengths) {
+                match step.at.checked_sub(*lasts) {
                     Some(later) => step.at = later,
                     None => {
                         phase.steps.push(step);

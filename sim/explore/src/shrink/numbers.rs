@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use squall_scenario::file::link::network;
-use squall_scenario::file::{Client, Load, Pace, Scenario};
+use squall_scenario::file::{Client, Length, Load, Pace, Scenario};
 
 use super::{Search, act, structure};
 
@@ -16,9 +16,10 @@ pub(super) fn reduce(search: &mut Search<'_>) {
         descend(
             search,
             "phases shortened",
-            |scenario| Some(scenario.phases[phase].lasts),
-            |scenario, lasts| scenario.phases[phase].lasts = lasts,
+            |scenario| scenario.phases[phase].length.fixed(),
+            |scenario, lasts| scenario.phases[phase].length = Length::For(lasts),
         );
+        fewer_requests(search, phase);
         search.keep("load as declared", |scenario| {
             scenario.phases[phase].load.clear()
         });
@@ -47,6 +48,25 @@ pub(super) fn reduce(search: &mut Search<'_>) {
         scenario.network = network();
         scenario.links.clear();
     });
+}
+
+/// Lowers the number of requests with which a phase ends.
+fn fewer_requests(search: &mut Search<'_>, phase: usize) {
+    while let Length::Requests(count) = search.best.phases[phase].length {
+        let fewer = [count / 10, count / 4, count / 2, count * 3 / 4, count - 1];
+        let fewer: Vec<u32> = fewer
+            .into_iter()
+            .filter(|fewer| (1..count).contains(fewer))
+            .collect();
+        let kept = fewer.into_iter().any(|fewer| {
+            search.keep("phases shortened", |scenario| {
+                scenario.phases[phase].length = Length::Requests(fewer);
+            })
+        });
+        if !kept {
+            break;
+        }
+    }
 }
 
 /// Moves all steps of a phase forward by the same time, which leaves their order and overlaps.

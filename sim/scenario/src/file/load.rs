@@ -1,6 +1,7 @@
 //! `load`: how the pace of clients changes, for a phase or in a step.
 
 use super::client::{Client, Pace, closed};
+use super::{Act, Phase};
 use crate::units;
 use crate::yaml::{self, Expect, Node, Problems, Value};
 
@@ -13,6 +14,59 @@ pub enum Load {
     On,
     /// With this pace.
     Pace(Pace),
+}
+
+/// The paces of all clients as the story goes on, phase by phase.
+pub(crate) struct Paces<'a> {
+    clients: &'a [Client],
+    /// The pace of each client at present; `None` while it is off.
+    pub(crate) now: Vec<Option<Pace>>,
+}
+
+impl<'a> Paces<'a> {
+    /// As the clients declare.
+    pub(crate) fn new(clients: &'a [Client]) -> Self {
+        Self {
+            clients,
+            now: clients.iter().map(|client| Some(client.pace)).collect(),
+        }
+    }
+
+    /// A phase begins.
+    pub(crate) fn enter(&mut self, phase: &Phase) {
+        self.change(&phase.load);
+    }
+
+    /// Its steps are done.
+    pub(crate) fn leave(&mut self, phase: &Phase) {
+        let mut steps: Vec<_> = phase.steps.iter().collect();
+        steps.sort_by_key(|step| step.at);
+        for step in steps {
+            if let Act::Load(changes) = &step.act {
+                self.change(changes);
+            }
+        }
+    }
+
+    fn change(&mut self, changes: &[(String, Load)]) {
+        for (name, load) in changes {
+            let mut clients = self.clients.iter().zip(&mut self.now);
+            if let Some((client, pace)) = clients.find(|(client, _)| client.name.value == *name) {
+                *pace = load.pace(client.pace);
+            }
+        }
+    }
+}
+
+impl Load {
+    /// The pace that it comes to; `None` when nothing is sent.
+    pub(crate) fn pace(self, declared: Pace) -> Option<Pace> {
+        match self {
+            Self::Off => None,
+            Self::On => Some(declared),
+            Self::Pace(pace) => Some(pace),
+        }
+    }
 }
 
 /// `load`: `off`, `on`, a rate or a pause, for all clients or by their names.

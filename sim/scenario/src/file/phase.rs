@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use super::Located;
 use super::client::Client;
 use super::expect::{self, Expectation};
 use super::explore::{self, Budget};
+use super::length::{self, Length};
 use super::load::{self, Load};
 use super::step::{self, Step};
-use super::{Located, duration_of};
 use crate::yaml::{Expect, Node, Problems};
 
 /// One phase.
@@ -16,7 +17,7 @@ pub struct Phase {
     /// What reports call it.
     pub name: Located<String>,
     /// How long it lasts.
-    pub lasts: Duration,
+    pub length: Length,
     /// Changes of the clients' pace from its start on; they stay until the next change.
     pub load: Vec<(String, Load)>,
     /// In the order of the file.
@@ -29,9 +30,6 @@ pub struct Phase {
 
 /// The most phases of one scenario.
 const PHASES_MAX: usize = 1000;
-
-/// The longest phase.
-const LASTS_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
 
 pub(super) fn read_all(node: &Node, clients: &[Client], problems: &mut Problems) -> Vec<Phase> {
     let nodes = node.expect_list("phases", problems);
@@ -55,9 +53,10 @@ pub(super) fn read_all(node: &Node, clients: &[Client], problems: &mut Problems)
         );
     }
     // A fault that is undone after the end would never be undone: the story is over.
-    let total: Duration = phases.iter().map(|phase| phase.lasts).sum();
+    let lengths = length::at_most(clients, &phases);
+    let total: Duration = lengths.iter().sum();
     let mut start = Duration::ZERO;
-    for phase in &phases {
+    for (phase, lasts) in phases.iter().zip(lengths) {
         for step in &phase.steps {
             if let Some(lasts) = step.lasts
                 && start + step.at + lasts > total
@@ -71,8 +70,9 @@ pub(super) fn read_all(node: &Node, clients: &[Client], problems: &mut Problems)
                 );
             }
         }
-        start += phase.lasts;
+        start += lasts;
     }
+    length::check(clients, &phases, problems);
     phases
 }
 
@@ -91,29 +91,25 @@ fn read(node: &Node, clients: &[Client], problems: &mut Problems) -> Option<Phas
                 value,
             })
         });
-    let line = fields.line;
-    let lasts = fields
-        .require("for", "say how long it lasts: `for: 20s`", problems)
-        .and_then(|node| duration_of(node, "for", problems));
-    if lasts.is_some_and(|lasts| lasts.is_zero() || lasts > LASTS_MAX) {
-        let help = "write for example `for: 20s`";
-        problems.add(
-            line,
-            "a phase lasts longer than nothing and at most 30 days",
-            help,
-        );
-    }
+    let length = length::read(&mut fields, problems);
     let load = fields
         .take("load")
         .map(|node| load::read(node, clients, problems))
         .unwrap_or_default();
     let steps = fields
         .take("steps")
-        .map(|node| step::read_all(node, lasts, clients, problems))
+        .map(|node| step::read_all(node, length.as_ref(), clients, problems))
         .unwrap_or_default();
-    let explore = fields
-        .take("explore")
-        .and_then(|node| explore::read(node, problems));
+    let explore = fields.take("explore").and_then(|node| {
+        if length
+            .as_ref()
+            .is_some_and(|length| length.fixed().is_none())
+        {
+            let message = "faults are drawn for a phase that lasts for a known time";
+            problems.add(node.line, message, "say `for: 20s`");
+        }
+        explore::read(node, problems)
+    });
     let expect = fields
         .take("expect")
         .map(|node| expect::read_all(node, problems))
@@ -121,7 +117,7 @@ fn read(node: &Node, clients: &[Client], problems: &mut Problems) -> Option<Phas
     fields.finish(problems);
     Some(Phase {
         name: name?,
-        lasts: lasts?,
+        length: length?,
         load,
         steps,
         explore,

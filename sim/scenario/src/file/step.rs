@@ -21,6 +21,7 @@ use std::time::Duration;
 use squall_fault::{Kind, LinkFault, MachineFault};
 
 use super::client::Client;
+use super::length::Length;
 use super::load::{self, Load};
 use super::{Located, duration};
 use crate::yaml::{self, Expect, Node, Problems, Value};
@@ -139,27 +140,32 @@ const ACTS: [&str; 29] = [
 
 pub(super) fn read_all(
     node: &Node,
-    phase_lasts: Option<Duration>,
+    length: Option<&Length>,
     clients: &[Client],
     problems: &mut Problems,
 ) -> Vec<Step> {
     let nodes = node.expect_list("steps", problems);
     nodes
         .iter()
-        .filter_map(|node| read(node, phase_lasts, clients, problems))
+        .filter_map(|node| read(node, length, clients, problems))
         .collect()
 }
 
 fn read(
     node: &Node,
-    phase_lasts: Option<Duration>,
+    length: Option<&Length>,
     clients: &[Client],
     problems: &mut Problems,
 ) -> Option<Step> {
     let mut fields = node.fields("a step", problems)?;
     let at = duration(&mut fields, "at", problems).unwrap_or_default();
     let lasts = duration(&mut fields, "for", problems);
-    if let Some(phase_lasts) = phase_lasts
+    let known = match length {
+        Some(Length::For(lasts)) => Some(*lasts),
+        Some(Length::Rollout { within, .. }) => Some(*within),
+        Some(Length::Requests(_)) | None => None,
+    };
+    if let Some(phase_lasts) = known
         && at >= phase_lasts
     {
         problems.add(

@@ -26,7 +26,8 @@ use super::explore::{self, Budget, Kind};
 use super::invariant::{BALANCE_TOLERANCE, RECOVERS_WITHIN};
 use super::link::network;
 use super::{
-    Cpu, Expectation, Load, Located, Phase, Quantity, Scenario, Served, Step, System, UP_WITHIN,
+    Cpu, Expectation, Length, Load, Located, Phase, Quantity, Scenario, Served, Step, System,
+    UP_WITHIN,
 };
 use crate::units::Comparison;
 use quantity::{duration, percent, rate};
@@ -244,10 +245,16 @@ fn extract(place: &Extract) -> Tree {
 }
 
 fn phase(phase: &Phase, clients: &[Client]) -> Tree {
-    let mut fields = vec![
-        ("phase", Tree::text(&phase.name.value)),
-        ("for", time(phase.lasts)),
-    ];
+    let length = match &phase.length {
+        Length::For(lasts) => ("for", time(*lasts)),
+        Length::Requests(count) => ("requests", Tree::text(count.to_string())),
+        Length::Rollout { of, within } => {
+            let rollout = ("rollout".to_owned(), Tree::text(&of.value));
+            let within = ("within".to_owned(), time(*within));
+            ("wait", Tree::Map(vec![rollout, within]))
+        }
+    };
+    let mut fields = vec![("phase", Tree::text(&phase.name.value)), length];
     if !phase.load.is_empty() {
         fields.push(("load", loads(&phase.load, clients)));
     }

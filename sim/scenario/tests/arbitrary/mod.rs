@@ -21,8 +21,8 @@ use squall_record::Verdict;
 use squall_scenario::Scenario;
 use squall_scenario::file::explore::{Budget, KINDS, Kind};
 use squall_scenario::file::{
-    Client, Cpu, Expectation, Extract, Load, Located, Pace, Phase, Quantity, Served, Step, System,
-    Url,
+    Act, Client, Cpu, Expectation, Extract, Length, Load, Located, Pace, Phase, Quantity, Served,
+    Step, System, Url,
 };
 use squall_scenario::units::{self, Comparison};
 
@@ -61,6 +61,8 @@ pub(crate) fn scenario() -> impl Strategy<Value = Scenario> {
                     normal
                 });
                 let links = links.collect();
+                let phases = phases.into_iter().map(|one| counted(one, &clients));
+                let phases = phases.collect();
                 Scenario {
                     file: "x.yaml".into(),
                     name: name.trim().to_owned(),
@@ -78,6 +80,20 @@ pub(crate) fn scenario() -> impl Strategy<Value = Scenario> {
             },
         )
     })
+}
+
+/// In a phase of so many requests somebody sends, and everybody in a closed loop.
+fn counted(mut phase: Phase, clients: &[Client]) -> Phase {
+    if let Length::Requests(count) = phase.length {
+        let pause = Duration::from_millis(u64::from(count));
+        let load = Load::Pace(Pace::Closed { pause });
+        let clients = clients.iter().map(|client| client.name.value.clone());
+        phase.load = clients.map(|name| (name, load)).collect();
+        if phase.load.is_empty() {
+            phase.length = Length::For(pause);
+        }
+    }
+    phase
 }
 
 /// The scenario with every line 0.
@@ -101,6 +117,9 @@ pub(crate) fn without_lines(mut scenario: Scenario) -> Scenario {
     }
     for phase in &mut scenario.phases {
         phase.name.line = 0;
+        if let Length::Rollout { of, .. } = &mut phase.length {
+            nowhere(of);
+        }
         for step in &mut phase.steps {
             step.line = 0;
             act::without_lines(&mut step.act);
@@ -279,36 +298,46 @@ fn phase(clients: Vec<String>) -> impl Strategy<Value = Phase> {
         0..4,
     );
     (
-        name(),
+        (name(), 0..10_u8, name()),
         1..100_000_u64,
         loads(clients),
         steps,
         option::of(budget()),
         expectations(),
     )
-        .prop_map(|(name, lasts_ms, load, steps, explore, expect)| Phase {
-            name,
-            lasts: Duration::from_millis(lasts_ms),
-            load,
-            steps: steps
-                .into_iter()
-                .map(|(at, act, lasts)| {
-                    let at_ms = (lasts_ms as f64 * at) as u64;
-                    let left_ms = (lasts_ms - at_ms) as f64;
-                    let lasts = lasts.filter(|_| act.can_last());
-                    let lasts =
-                        lasts.map(|part: f64| Duration::from_millis((left_ms * part) as u64));
-                    Step {
-                        line: 0,
-                        at: Duration::from_millis(at_ms),
-                        act,
-                        lasts,
-                    }
-                })
-                .collect(),
-            explore,
-            expect,
-        })
+        .prop_map(
+            |((name, kind, of), lasts_ms, load, steps, explore, expect)| Phase {
+                name,
+                length: match kind {
+                    0 => Length::Requests(u32::try_from(lasts_ms).unwrap()),
+                    1 => Length::Rollout {
+                        of,
+                        within: Duration::from_millis(lasts_ms),
+                    },
+                    _ => Length::For(Duration::from_millis(lasts_ms)),
+                },
+                load,
+                steps: steps
+                    .into_iter()
+                    .map(|(at, act, lasts)| {
+                        let at_ms = (lasts_ms as f64 * at) as u64;
+                        let left_ms = (lasts_ms - at_ms) as f64;
+                        let lasts = lasts.filter(|_| act.can_last());
+                        let lasts =
+                            lasts.map(|part: f64| Duration::from_millis((left_ms * part) as u64));
+                        Step {
+                            line: 0,
+                            at: Duration::from_millis(at_ms),
+                            act,
+                            lasts,
+                        }
+                    })
+                    .filter(|step| kind != 0 || !matches!(step.act, Act::Load(_)))
+                    .collect(),
+                explore: explore.filter(|_| kind > 1),
+                expect,
+            },
+        )
 }
 
 /// Any budget.

@@ -20,11 +20,13 @@ use squall_host::net::{
     DriverStream, Keepalive, Net, NetDriver, TcpListener, TcpStream, UdpSocket,
 };
 use squall_host::output::{Output, OutputDriver};
+use squall_host::shutdown::Trigger;
 use squall_host::{Host, Launch, Loaded, Shutdown};
 use squall_record::State as Seen;
 use squall_scenario::file::Process;
 use squall_scenario::world::{Pod, System, World};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 /// A world, and the system in it: `a` and `b`, which answer in turns while they are alive.
@@ -46,6 +48,8 @@ pub(crate) struct State {
     pub(crate) resets: Vec<(u32, u32)>,
     pub(crate) power: Vec<(u32, bool)>,
     pub(crate) acts: Vec<(String, Process)>,
+    /// The processes of machines: they end by themselves, or are told to.
+    pub(crate) processes: BTreeMap<u32, (Trigger, watch::Receiver<bool>)>,
     /// Processes that were taken away, and stops with their own grace period.
     pub(crate) pods: Vec<String>,
 }
@@ -82,18 +86,33 @@ impl Machine for Handle {
     fn add_node(&self, _: NodeSpec) -> NodeId {
         NodeId(0)
     }
-    fn start(&self, _: NodeId, program: &Loaded, _: &Launch) {
+    fn start(&self, node: NodeId, program: &Loaded, _: &Launch) {
         let host = Host::new(
             "client",
             Net::new(self.clone()),
             Disk::new(NoDisk),
             Output::new(NoOutput),
         );
-        tokio::spawn(program.start(host, Shutdown::never()));
+        let (trigger, shutdown) = Shutdown::new();
+        let (ended, ending) = watch::channel(false);
+        let run = program.start(host, shutdown);
+        tokio::spawn(async move {
+            let _ = run.await;
+            let _ = ended.send(true);
+        });
+        let mut state = self.0.state.lock().unwrap();
+        state.processes.insert(node.0, (trigger, ending));
     }
-    fn signal(&self, _: NodeId, _: Signal) {}
-    fn exit(&self, _: NodeId) -> BoxFuture<'static, Exit> {
-        Box::pin(std::future::pending())
+    fn signal(&self, node: NodeId, signal: Signal) {
+        assert_eq!(signal, Signal::Terminate);
+        self.0.state.lock().unwrap().processes[&node.0].0.request();
+    }
+    fn exit(&self, node: NodeId) -> BoxFuture<'static, Exit> {
+        let mut ending = self.0.state.lock().unwrap().processes[&node.0].1.clone();
+        Box::pin(async move {
+            let _ = ending.wait_for(|ended| *ended).await;
+            Exit::Status(0)
+        })
     }
     fn exec(&self, _: NodeId, _: Vec<String>) -> BoxFuture<'static, i32> {
         Box::pin(async { 0 })
@@ -225,6 +244,20 @@ impl System for Handle {
     }
     fn scale(&self, _: &str, _: u32) -> BoxFuture<'static, Result<(), String>> {
         Box::pin(async { Ok(()) })
+    }
+    /// A start makes it so a second later.
+    fn rolled_out(&self, target: &str) -> BoxFuture<'static, Result<(), String>> {
+        let (fake, target) = (self.0.clone(), target.to_owned());
+        Box::pin(async move {
+            if target == "nobody" {
+                return Err("there is no nobody".to_owned());
+            }
+            while fake.state.lock().unwrap().dead.contains_key(&target) {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            Ok(())
+        })
     }
 }
 
