@@ -12,8 +12,12 @@ use super::draw;
 /// As wide as most terminals and as logs of build servers are read.
 const WIDTH: u16 = 120;
 
+/// So long after the start of a phase, what its steps do at once has been done.
+const STEPS_US: u64 = 10_000;
+
 pub(super) fn print(out: &mut impl Write, watch: &Watch<'_>) -> io::Result<()> {
-    for at_us in watch.phases_us().chain([watch.end_us()]) {
+    let starts = watch.phases_us().map(|start_us| start_us + STEPS_US);
+    for at_us in starts.chain([watch.end_us()]) {
         let frame = watch.at(at_us);
         let area = Rect::new(0, 0, WIDTH, draw::height(&frame));
         let mut buffer = Buffer::empty(area);
