@@ -20,6 +20,7 @@ pub(crate) fn record(samples: Vec<Sample>) -> RunRecord {
         happenings: vec![],
         changes: vec![],
         log: Log::default(),
+        epoch_s: 0,
     }
 }
 
@@ -90,6 +91,7 @@ fn sample(at_s: u64, outcome: Outcome) -> Sample {
         backend: None,
         database: None,
         value: None,
+        body: None,
     }
 }
 
@@ -99,5 +101,7 @@ fn happening(at_s: u64, kind: Kind) -> Happening {
         host: "backend1".into(),
         what: "changed".to_owned(),
         kind,
+        begins: None,
+        ends: vec![],
     }
 }

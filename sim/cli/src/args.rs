@@ -6,7 +6,9 @@ use std::time::Duration;
 use clap::{Parser, Subcommand, ValueEnum};
 use squall_scenario::units;
 
+use crate::load::args::LoadArgs;
 use crate::sweep::args::{MergeArgs, SweepArgs};
+use crate::watch::args::WatchArgs;
 
 /// Plays failures of replicated services: the real code of every replica in one process, on a
 /// deterministic network, from the manifests that you deploy.
@@ -25,6 +27,8 @@ Examples:
   squall run FILE --explore --seed 7                 with faults that the seed draws
   squall shrink FILE --explore --seed 7              the smallest that fails in the same way
   squall run FILE --twice                            is the run the same in a second process?
+  squall watch FILE                                  a dashboard of the run
+  squall load http://127.0.0.1:8081/users            requests to a real stack, one by one
   squall sweep scenarios --seeds 0..200              many seeds, on all cores
   squall check docker-compose.yml nginx.conf         what is wrong, what has no effect here
 
@@ -38,6 +42,10 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// Play scenarios with many seeds, each in a process of its own
     Sweep(SweepArgs),
+    /// Show a run as a dashboard, played at any speed
+    Watch(WatchArgs),
+    /// Send requests one after the other, and say who answered each, and from which database
+    Load(LoadArgs),
     /// Put the outputs of several sweeps together
     Merge(MergeArgs),
     /// Write the scenario that an exploring run of a seed plays
@@ -66,6 +74,9 @@ pub(crate) struct RunArgs {
     /// Write every event to this file, one line for each
     #[arg(long, value_name = "FILE")]
     pub(crate) trace: Option<PathBuf>,
+    /// Write all that is known of the run to this file, for `squall watch` and `squall load`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) record: Option<PathBuf>,
     /// Afterwards, write what the services said to standard error
     #[arg(long)]
     pub(crate) logs: bool,

@@ -8,6 +8,8 @@
 //! | [`sweep`] | `squall sweep`: many seeds, each in a process of its own; `squall merge` |
 //! | [`explore`] | `--explore`, `squall draw`: faults that a seed draws |
 //! | [`shrink`] | `squall shrink`: the smallest scenario that fails in the same way |
+//! | [`watch`] | `squall watch`: a run as a dashboard |
+//! | [`load`] | `squall load`: requests one by one, from a real stack or out of a record |
 //! | [`list`] | `squall list`: the scenarios in a folder |
 //! | [`check`] | `squall check`: what is wrong with files, and what has no effect here |
 //! | [`scenarios`] | the scenario files of a folder |
@@ -22,12 +24,14 @@ mod check;
 mod exit;
 mod explore;
 mod list;
+mod load;
 mod programs;
 mod run;
 mod scenarios;
 mod shrink;
 mod sweep;
 mod twice;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -48,6 +52,8 @@ fn main() -> ExitCode {
             Command::Merge(args) => sweep::merge(&args),
             Command::Draw(draw) => explore::draw(&draw),
             Command::Shrink(shrink) => shrink::shrink(&shrink),
+            Command::Watch(args) => watch::watch(&args),
+            Command::Load(args) => load::load(&args),
             Command::List(list) => list::list(&list.folder),
             Command::Check(check) => check::check(&check.files),
         },

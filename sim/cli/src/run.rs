@@ -1,6 +1,8 @@
 //! `squall run`: plays a scenario and prints how it goes.
 
-use std::io::Write;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -89,7 +91,26 @@ fn play(
     if args.logs {
         logs(&record);
     }
+    if let Some(file) = &args.record {
+        keep(&record, file)?;
+    }
     Ok(record)
+}
+
+/// Writes a record to a file.
+fn keep(record: &RunRecord, file: &Path) -> Result<(), Exit> {
+    let kept = File::create(file).and_then(|out| {
+        let mut out = BufWriter::new(out);
+        json::record(&mut out, record)?;
+        out.flush()
+    });
+    kept.map_err(|error| {
+        say(format_args!(
+            "error: {}: cannot write the record: {error}",
+            file.display()
+        ));
+        Exit::BadInput
+    })
 }
 
 fn logs(record: &RunRecord) {

@@ -12,6 +12,7 @@ mod command;
 mod container;
 mod health;
 mod hollow;
+mod states;
 mod up;
 
 use std::collections::BTreeMap;
@@ -26,6 +27,7 @@ use crate::Machine;
 use crate::machine::{NodeId, NodeSpec, Resolver};
 use crate::plan::{Container, Plan};
 use container::Member;
+use states::Told;
 
 /// What the supervisor may be told beside the plan.
 #[derive(Clone, Debug)]
@@ -63,6 +65,8 @@ struct State {
     plan: Plan,
     /// In start order; scaled ones behind.
     members: Vec<Member>,
+    /// How the containers were when the record was told.
+    told: Told,
 }
 
 /// How a container is.
@@ -184,7 +188,11 @@ impl Compose {
             inner: Arc::new(Inner {
                 machine,
                 settings,
-                state: Mutex::new(State { plan, members }),
+                state: Mutex::new(State {
+                    plan,
+                    members,
+                    told: Told::default(),
+                }),
                 changed,
             }),
         }
@@ -245,6 +253,7 @@ impl Inner {
     }
 
     fn announce(&self) {
+        self.tell_states();
         self.changed.send_modify(|count| *count += 1);
     }
 

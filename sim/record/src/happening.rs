@@ -15,6 +15,13 @@ pub struct Happening {
     pub what: String,
     /// On whose account.
     pub kind: Kind,
+    /// The fault that lasts from now on, by a number that no other fault of the run has. None for
+    /// what is done at once, as a kill.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begins: Option<u32>,
+    /// The faults that have lasted and are over now.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ends: Vec<u32>,
 }
 
 /// On whose account something happened.

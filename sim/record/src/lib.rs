@@ -42,4 +42,7 @@ pub struct RunRecord {
     pub changes: Vec<Change>,
     /// What the processes wrote.
     pub log: Log,
+    /// What the clocks of the system said when the run began, in seconds since 1970.
+    #[serde(default)]
+    pub epoch_s: u64,
 }

@@ -19,6 +19,7 @@ fn sample(sent_ms: u64, latency_ms: u64, status: Option<u16>, number: usize) -> 
         backend: served(["backend1", "backend2"]),
         database: served(["postgres-slave1", "postgres-slave2"]),
         value: None,
+        body: None,
     }
 }
 
@@ -109,9 +110,12 @@ fn record() -> RunRecord {
             host: "postgres-slave2".into(),
             what: "killed".to_owned(),
             kind: Kind::Fault,
+            begins: None,
+            ends: vec![],
         }],
         changes: vec![],
         log: Log::default(),
+        epoch_s: 0,
     }
 }
 

@@ -94,6 +94,8 @@ pub struct Measured {
     pub events: u64,
     /// Hash of the trace, in hexadecimal.
     pub trace_hash: String,
+    /// What the clocks said when the run began, since 1970.
+    pub epoch: Duration,
 }
 
 impl Director {
@@ -217,6 +219,7 @@ impl Told {
             happenings: kept.happenings,
             changes: kept.changes,
             log: kept.log,
+            epoch_s: measured.epoch.as_secs(),
         };
         let invariants = self.scenario.invariants.iter();
         let judged: Vec<Invariant> = invariants

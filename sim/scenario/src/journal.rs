@@ -47,14 +47,21 @@ impl Journal {
 
     /// Something of note happened `at` this virtual time.
     pub fn happened(&self, at: Duration, host: &str, what: impl Into<String>, kind: Kind) {
+        self.tell(Happening {
+            at_us: micros(at),
+            host: host.into(),
+            what: what.into(),
+            kind,
+            begins: None,
+            ends: Vec::new(),
+        });
+    }
+
+    /// Something happened as this says.
+    pub fn tell(&self, happening: Happening) {
         let inner = &mut *self.lock();
         if inner.happenings.len() < HAPPENINGS_MAX {
-            inner.happenings.push(Happening {
-                at_us: micros(at),
-                host: host.into(),
-                what: what.into(),
-                kind,
-            });
+            inner.happenings.push(happening);
         } else {
             inner.log.dropped += 1;
         }

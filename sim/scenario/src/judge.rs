@@ -284,6 +284,7 @@ mod tests {
             backend: Some(backend.into()),
             database: None,
             value: None,
+            body: None,
         }
     }
 

@@ -79,6 +79,7 @@ impl Recorder {
             backend: None,
             database: None,
             value: None,
+            body: None,
         });
         inner.pending.insert(index);
         Ticket(index)

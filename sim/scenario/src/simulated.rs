@@ -53,7 +53,7 @@ pub fn run(
         }),
         ..Config::default()
     };
-    let wall = Instant::now();
+    let (wall, epoch) = (Instant::now(), config.epoch);
     let (scenario, cluster, told) = (plan.scenario.clone(), plan.cluster.clone(), journal.clone());
     let (workloads, seed) = (plan.workloads.clone(), options.seed);
     let outcome = squall_engine::run(config, async move |control| {
@@ -95,6 +95,7 @@ pub fn run(
         wall_time: wall.elapsed(),
         events: outcome.events,
         trace_hash: format!("{:016x}", outcome.trace_hash),
+        epoch,
     };
     Ok(outcome.value.into_record(measured, &journal))
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use squall_cluster::machine::NodeId;
 use squall_fault::{Kind as Wrong, Link};
-use squall_record::Kind;
+use squall_record::{Happening, Kind};
 use tokio::time::sleep;
 
 use super::Director;
@@ -18,6 +18,7 @@ use super::choose::Chooser;
 use super::force::{Effect, Force, InForce};
 use super::pods::{self, Kubelet};
 use crate::file::{Act, Healed, Links, Load, Located, Pace, Process};
+use crate::journal::micros;
 use crate::timeline::{Deed, Event};
 
 /// How long a machine takes to come up before its container is started; by then the control plane
@@ -34,6 +35,20 @@ pub(super) struct Faults<'a> {
     force: Force,
     chooser: Chooser,
     kubelet: Kubelet,
+    /// What lasts, by its number in the record.
+    lasting: BTreeMap<Lasting, u32>,
+    numbers: u32,
+}
+
+/// What lasts until it is ended.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Lasting {
+    /// A fault in force, by its event's number.
+    Force(usize),
+    /// A target's processes are frozen.
+    Paused(String),
+    /// A target's machines have no power.
+    Dark(String),
 }
 
 impl<'a> Faults<'a> {
@@ -51,6 +66,8 @@ impl<'a> Faults<'a> {
             force: Force::new(director.scenario.network),
             chooser: Chooser::new(director.seed),
             kubelet: Kubelet::default(),
+            lasting: BTreeMap::new(),
+            numbers: 0,
         };
         faults.machines_changed();
         faults
@@ -139,7 +156,9 @@ impl<'a> Faults<'a> {
 
     /// A fault is in force from now on.
     fn begin(&mut self, id: usize, what: String, place: String, effect: Effect) {
-        self.tell_effect(&format!("{what}{place}"), &effect, Kind::Fault);
+        let begins = Some(self.lasts(Lasting::Force(id)));
+        let text = format!("{what}{place}");
+        self.tell_effect(&text, &effect, Kind::Fault, begins, &[]);
         let fault = InForce {
             id,
             what,
@@ -149,9 +168,10 @@ impl<'a> Faults<'a> {
         self.force.begin(fault, &*self.director.world);
     }
 
-    fn ended(&self, fault: &InForce) -> Vec<Doing> {
+    fn ended(&mut self, fault: &InForce) -> Vec<Doing> {
         let what = format!("{} over{}", fault.what, fault.place);
-        self.tell_effect(&what, &fault.effect, Kind::Repair);
+        let ends = self.over(&Lasting::Force(fault.id));
+        self.tell_effect(&what, &fault.effect, Kind::Repair, None, &ends);
         self.recover(&fault.effect)
     }
 
@@ -167,25 +187,44 @@ impl<'a> Faults<'a> {
         }
     }
 
-    fn tell_effect(&self, what: &str, effect: &Effect, kind: Kind) {
+    /// The number of something that lasts from now on.
+    fn lasts(&mut self, what: Lasting) -> u32 {
+        self.numbers += 1;
+        self.lasting.insert(what, self.numbers);
+        self.numbers
+    }
+
+    /// The number of something that has lasted, if it has.
+    fn over(&mut self, what: &Lasting) -> Vec<u32> {
+        self.lasting.remove(what).into_iter().collect()
+    }
+
+    fn tell_effect(
+        &self,
+        what: &str,
+        effect: &Effect,
+        kind: Kind,
+        begins: Option<u32>,
+        ends: &[u32],
+    ) {
+        let tell = |host: &str| self.tell_all(host, what, kind, begins, ends.to_vec());
         match effect {
-            Effect::Links(..) => self.tell("network", what, kind),
+            Effect::Links(..) => tell("network"),
             Effect::Machines(nodes, _) => {
                 let mut names: Vec<&str> = nodes.iter().map(|(name, _)| name.as_str()).collect();
                 names.dedup();
-                for name in names {
-                    self.tell(name, what, kind);
-                }
+                names.into_iter().for_each(tell);
             }
-            Effect::Hollow(names) => {
-                for name in names {
-                    self.tell(name, what, kind);
-                }
-            }
+            Effect::Hollow(names) => names.iter().for_each(|name| tell(name)),
         }
     }
 
-    fn process(&self, process: Process, undo: bool, services: &[Located<String>]) -> Vec<Doing> {
+    fn process(
+        &mut self,
+        process: Process,
+        undo: bool,
+        services: &[Located<String>],
+    ) -> Vec<Doing> {
         let process = match (undo, process) {
             (false, process) => process,
             (true, Process::Pause) => Process::Unpause,
@@ -201,7 +240,11 @@ impl<'a> Faults<'a> {
         };
         let mut doing: Vec<Doing> = Vec::new();
         for service in services {
-            self.tell(&service.value, past, kind);
+            // Whatever else is done to frozen processes ends that, too.
+            let paused = || Lasting::Paused(service.value.clone());
+            let ends = self.over(&paused());
+            let begins = (process == Process::Pause).then(|| self.lasts(paused()));
+            self.tell_all(&service.value, past, kind, begins, ends);
             let done = self.director.system.act(&service.value, process);
             let what = format!("{command} {}", service.value);
             doing.push(Box::pin(async move { (what, done.await) }));
@@ -209,7 +252,7 @@ impl<'a> Faults<'a> {
         doing
     }
 
-    fn power(&self, services: &[Located<String>], on: bool) -> Vec<Doing> {
+    fn power(&mut self, services: &[Located<String>], on: bool) -> Vec<Doing> {
         let mut doing: Vec<Doing> = Vec::new();
         for service in services {
             let (what, kind) = if on {
@@ -217,7 +260,10 @@ impl<'a> Faults<'a> {
             } else {
                 ("power is gone", Kind::Fault)
             };
-            self.tell(&service.value, what, kind);
+            let dark = || Lasting::Dark(service.value.clone());
+            let ends = self.over(&dark());
+            let begins = (!on).then(|| self.lasts(dark()));
+            self.tell_all(&service.value, what, kind, begins, ends);
             for node in self.director.system.nodes(&service.value) {
                 self.director.world.set_power(node, on);
             }
@@ -240,8 +286,12 @@ impl<'a> Faults<'a> {
             Healed::Kind(Wrong::Latency) => "latency back to normal".to_owned(),
             Healed::Kind(kind) => format!("{} ended", kind.name()),
         };
-        self.tell("network", what, Kind::Repair);
         let ended = self.force.heal(healed, &*self.director.world);
+        // Of netem's several faults others may stay.
+        let over = ended.iter().filter(|fault| !self.force.has(fault.id));
+        let over: Vec<Lasting> = over.map(|fault| Lasting::Force(fault.id)).collect();
+        let ends = over.iter().flat_map(|what| self.over(what)).collect();
+        self.tell_all("network", what, Kind::Repair, None, ends);
         ended
             .iter()
             .flat_map(|fault| self.recover(&fault.effect))
@@ -301,8 +351,25 @@ impl<'a> Faults<'a> {
     }
 
     fn tell(&self, host: &str, what: impl Into<String>, kind: Kind) {
-        let now = self.director.world.now();
-        self.director.journal.happened(now, host, what, kind);
+        self.tell_all(host, what, kind, None, vec![]);
+    }
+
+    fn tell_all(
+        &self,
+        host: &str,
+        what: impl Into<String>,
+        kind: Kind,
+        begins: Option<u32>,
+        ends: Vec<u32>,
+    ) {
+        self.director.journal.tell(Happening {
+            at_us: micros(self.director.world.now()),
+            host: host.into(),
+            what: what.into(),
+            kind,
+            begins,
+            ends,
+        });
     }
 }
 

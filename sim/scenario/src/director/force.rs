@@ -82,6 +82,11 @@ impl Force {
         Some(fault)
     }
 
+    /// Whether something of a fault is in force.
+    pub(super) fn has(&self, id: usize) -> bool {
+        self.all.iter().any(|fault| fault.id == id)
+    }
+
     /// All faults of a kind end; they are returned.
     pub(super) fn heal(&mut self, healed: Healed, world: &dyn World) -> Vec<InForce> {
         let mut ended = Vec::new();

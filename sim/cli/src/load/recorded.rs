@@ -1,0 +1,59 @@
+//! The requests of a run that is over, as the lines of a load.
+
+use std::io::{self, Write};
+use std::time::{Duration, UNIX_EPOCH};
+
+use squall_record::{Name, Outcome, RunRecord, Sample};
+
+use crate::exit::{Exit, say, written};
+use crate::load::row::Row;
+use crate::load::tally::Tally;
+
+/// Prints the requests of one client, or of all.
+pub(super) fn print(record: &RunRecord, client: Option<&str>) -> Exit {
+    let is_asked_for = |sample: &&Sample| client.is_none_or(|name| sample.client.as_str() == name);
+    let mut tally = Tally::default();
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    let mut result = Ok(());
+    for (sample, number) in record.samples.iter().filter(is_asked_for).zip(1..) {
+        result = result.and_then(|()| row(record, sample, number, &mut out));
+        let name = |name: &Option<Name>| name.as_ref().map_or("unknown", Name::as_str).to_owned();
+        tally.count(
+            &sample.outcome.to_string(),
+            &name(&sample.backend),
+            &name(&sample.database),
+            Duration::from_micros(sample.latency_us),
+            sample.is_ok(),
+        );
+    }
+    written(result.and_then(|()| out.flush()));
+    if let (Exit::Unknown, Some(name)) = (tally.exit(), client) {
+        let mut names: Vec<&str> = record.samples.iter().map(|s| s.client.as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        say(format_args!(
+            "error: no client `{name}` sent anything; there are {}",
+            names.join(", ")
+        ));
+        return Exit::BadInput;
+    }
+    tally.say();
+    tally.exit()
+}
+
+fn row(record: &RunRecord, sample: &Sample, number: u64, out: &mut impl Write) -> io::Result<()> {
+    let since = Duration::from_secs(record.epoch_s) + Duration::from_micros(sample.sent_us);
+    // What an answer said is kept only for clients that ask for it.
+    let instead = match sample.outcome {
+        Outcome::Status(status) => format!("(status {status})"),
+        Outcome::Failure(failure) => format!("error: {failure}"),
+    };
+    Row {
+        number,
+        at: UNIX_EPOCH + since,
+        backend: sample.backend.as_ref().map(Name::as_str),
+        database: sample.database.as_ref().map(Name::as_str),
+        body: sample.body.as_ref().map_or(&instead, Name::as_str),
+    }
+    .write(out)
+}
