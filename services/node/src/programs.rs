@@ -46,14 +46,19 @@ pub fn programs() -> BTreeMap<&'static str, Program> {
         },
         Program {
             name: "users-api",
-            about: "HTTP API over PostgreSQL: /data and /health",
+            about: "HTTP API over PostgreSQL: /data, /users, /health and /ready",
             usage: "squall-node users-api\n\n\
                     DB_HOST, DB_PORT           where the database is (localhost, 5432)\n\
-                    DB_USER, DB_PASS, DB_NAME  who asks (postgres each)\n\
-                    BACKEND_ID                 its name in answers (unknown-backend)\n\
+                    DB_WRITE_HOST, DB_WRITE_PORT  where writes go (as DB_HOST, DB_PORT)\n\
+                    DB_USER, DB_NAME           who asks (postgres each)\n\
+                    DB_PASSWORD or DB_PASS     the password (postgres)\n\
+                    BACKEND_ID or HOSTNAME     its name in answers (unknown-backend)\n\
                     LISTEN                     where it listens (0.0.0.0:5000)\n\
+                    HEALTH_FORMAT              text (default) or json\n\
                     DB_ERROR_STATUS            the status when the database fails (503)\n\
                     DB_CONNECT_TIMEOUT_MS, DB_QUERY_TIMEOUT_MS  (60000)\n\
+                    READY_TIMEOUT_MS           for the look at the database by /ready (1000)\n\
+                    SHUTDOWN_DELAY_MS          serves on for so long after SIGTERM (0)\n\
                     CONNECTIONS_MAX            clients at a time (4096)",
             load: squall_users_api::load,
         },

@@ -1,4 +1,5 @@
-//! The environment, read. The names up to `BACKEND_ID` are the original's.
+//! The environment, read. `DB_HOST` to `BACKEND_ID` are the Compose original's names, `DB_PASSWORD` and
+//! `HOSTNAME` the Kubernetes original's.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::str::FromStr;
@@ -12,12 +13,17 @@ use squall_host::{Diagnostic, Diagnostics, Launch};
 /// | variable | default | meaning |
 /// |---|---|---|
 /// | `DB_HOST`, `DB_PORT` | `localhost`, `5432` | where the database is |
-/// | `DB_USER`, `DB_PASS`, `DB_NAME` | `postgres` each | who asks |
-/// | `BACKEND_ID` | `unknown-backend` | its name in answers |
+/// | `DB_WRITE_HOST`, `DB_WRITE_PORT` | as `DB_HOST`, `DB_PORT` | where writes go |
+/// | `DB_USER`, `DB_NAME` | `postgres` each | who asks |
+/// | `DB_PASSWORD`, or `DB_PASS` | `postgres` | the password |
+/// | `BACKEND_ID`, or `HOSTNAME` | `unknown-backend` | its name in answers |
 /// | `LISTEN` | `0.0.0.0:5000` | where it listens |
-/// | `DB_ERROR_STATUS` | `503` | the status when the database fails; the original says `500` |
+/// | `HEALTH_FORMAT` | `text` | `GET /health` says `OK`; with `json`, `{"status":"OK","pod":…}` |
+/// | `DB_ERROR_STATUS` | `503` | when the database fails; the originals say `500` (Compose) and `200` (Kubernetes) |
 /// | `DB_CONNECT_TIMEOUT_MS` | `60000` | for name, connection and login together |
 /// | `DB_QUERY_TIMEOUT_MS` | `60000` | for the answer |
+/// | `READY_TIMEOUT_MS` | `1000` | for the whole look at the database by `GET /ready` |
+/// | `SHUTDOWN_DELAY_MS` | `0` | it goes on serving, not ready, for so long after it is told to stop |
 /// | `CONNECTIONS_MAX` | `4096` | clients at a time |
 #[derive(Clone, PartialEq, Eq)]
 pub struct Config {
@@ -25,15 +31,44 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Its name in answers.
     pub backend_id: String,
-    /// Where the database is, and who asks.
+    /// Where reads go, and who asks.
     pub database: Database,
+    /// Where writes go.
+    pub write_database: Database,
+    /// What `GET /health` looks like.
+    pub health_format: HealthFormat,
+    /// For the whole look at the database by `GET /ready`.
+    pub ready_timeout: Duration,
+    /// It goes on serving, not ready, for so long after it is told to stop.
+    pub shutdown_delay: Duration,
     /// The status when the database fails.
     pub error_status: StatusCode,
     /// Clients at a time.
     pub connections_max: usize,
 }
 
-/// Where the database is, and who asks. Has no `Debug`, because of the password.
+/// What `GET /health` looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HealthFormat {
+    /// `OK`
+    Text,
+    /// `{"status":"OK","pod":…}`
+    Json,
+}
+
+impl FromStr for HealthFormat {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "text" => Ok(Self::Text),
+            "json" => Ok(Self::Json),
+            _ => Err("it is `text` or `json`"),
+        }
+    }
+}
+
+/// Where a database is, and who asks. Has no `Debug`, because of the password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Database {
     /// A name or an address.
@@ -65,21 +100,31 @@ impl Config {
                 .problems
                 .push(complaint.help("users-api is configured by its environment alone"));
         }
+        let database = Database {
+            host: environment.text(&["DB_HOST"], "localhost"),
+            port: environment.parsed("DB_PORT", 5_432),
+            user: environment.text(&["DB_USER"], "postgres"),
+            password: environment.text(&["DB_PASSWORD", "DB_PASS"], "postgres"),
+            name: environment.text(&["DB_NAME"], "postgres"),
+            connect_timeout: environment.milliseconds("DB_CONNECT_TIMEOUT_MS", 60_000),
+            query_timeout: environment.milliseconds("DB_QUERY_TIMEOUT_MS", 60_000),
+        };
+        let write_database = Database {
+            host: environment.text(&["DB_WRITE_HOST"], &database.host),
+            port: environment.parsed("DB_WRITE_PORT", database.port),
+            ..database.clone()
+        };
         let config = Self {
             listen: environment.parsed(
                 "LISTEN",
                 SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 5_000),
             ),
-            backend_id: environment.text("BACKEND_ID", "unknown-backend"),
-            database: Database {
-                host: environment.text("DB_HOST", "localhost"),
-                port: environment.parsed("DB_PORT", 5_432),
-                user: environment.text("DB_USER", "postgres"),
-                password: environment.text("DB_PASS", "postgres"),
-                name: environment.text("DB_NAME", "postgres"),
-                connect_timeout: environment.milliseconds("DB_CONNECT_TIMEOUT_MS", 60_000),
-                query_timeout: environment.milliseconds("DB_QUERY_TIMEOUT_MS", 60_000),
-            },
+            backend_id: environment.text(&["BACKEND_ID", "HOSTNAME"], "unknown-backend"),
+            database,
+            write_database,
+            health_format: environment.parsed("HEALTH_FORMAT", HealthFormat::Text),
+            ready_timeout: environment.milliseconds("READY_TIMEOUT_MS", 1_000),
+            shutdown_delay: environment.milliseconds("SHUTDOWN_DELAY_MS", 0),
             error_status: environment.error_status("DB_ERROR_STATUS"),
             connections_max: environment.parsed("CONNECTIONS_MAX", 4_096),
         };
@@ -94,12 +139,10 @@ struct Environment<'a> {
 }
 
 impl Environment<'_> {
-    fn text(&self, name: &str, default: &str) -> String {
-        self.launch
-            .env
-            .get(name)
-            .cloned()
-            .unwrap_or_else(|| default.to_owned())
+    /// The first of these variables that is set.
+    fn text(&self, names: &[&str], default: &str) -> String {
+        let set = names.iter().find_map(|name| self.launch.env.get(*name));
+        set.cloned().unwrap_or_else(|| default.to_owned())
     }
 
     fn parsed<T: FromStr>(&mut self, name: &str, default: T) -> T
@@ -125,12 +168,12 @@ impl Environment<'_> {
     fn error_status(&mut self, name: &str) -> StatusCode {
         let status: u16 = self.parsed(name, 503);
         match StatusCode::from_u16(status) {
-            Ok(status) if status.is_server_error() => status,
+            Ok(status) if status.is_server_error() || status == StatusCode::OK => status,
             _ => {
                 self.complain(
                     name,
                     &status.to_string(),
-                    "a failure of the database is a 5xx",
+                    "a failure of the database is a 5xx, or 200 as one original has it",
                 );
                 StatusCode::SERVICE_UNAVAILABLE
             }
@@ -169,6 +212,29 @@ mod tests {
             ("unknown-backend", "localhost")
         );
         assert_eq!(config.error_status, StatusCode::SERVICE_UNAVAILABLE);
+        assert!(config.database == config.write_database);
+    }
+
+    #[test]
+    fn a_pod_is_named_by_its_host_and_writes_go_to_the_primary() {
+        let config = read(&[
+            ("HOSTNAME", "backend-5d-x"),
+            ("DB_HOST", "haproxy"),
+            ("DB_PASSWORD", "app"),
+            ("DB_WRITE_HOST", "postgres-primary"),
+        ])
+        .unwrap();
+        assert_eq!(config.backend_id, "backend-5d-x");
+        let (reads, writes) = (config.database, config.write_database);
+        assert_eq!(reads.host, "haproxy");
+        assert_eq!(
+            (writes.host.as_str(), writes.port),
+            ("postgres-primary", 5_432)
+        );
+        assert_eq!(
+            (reads.password, writes.password),
+            ("app".into(), "app".into())
+        );
     }
 
     #[test]
@@ -176,7 +242,9 @@ mod tests {
         let env = [
             ("DB_PORT", "abc"),
             ("LISTEN", "5000"),
-            ("DB_ERROR_STATUS", "200"),
+            ("DB_ERROR_STATUS", "404"),
+            ("HEALTH_FORMAT", "yaml"),
+            ("READY_TIMEOUT_MS", "1s"),
         ];
         let Err(Diagnostics(problems)) = read(&env) else {
             panic!("accepted")

@@ -1,12 +1,15 @@
-//! The application of the Compose system: `GET /data` says which instance answered, which database it
-//! reached and what time it is there; `GET /users` counts the rows of the table `users`, and `POST`
-//! adds one; `GET /health` says that the process lives.
+//! The application of two systems. The Compose system's `GET /data` says which instance answered, which
+//! database it reached and what time it is there. The Kubernetes system's `GET /users` counts the rows
+//! of the table `users`, and `POST` adds one where writes go. `GET /health` says that the process lives,
+//! `GET /ready` that it would serve a request. Both systems' routes are always there; what differs
+//! otherwise has a setting of its own.
 //!
 //! | module | idea |
 //! |---|---|
 //! | [`config`] | the environment, read |
 //! | `app` | the routes and their answers |
 //! | `database` | statements for the database, on a connection of their own |
+//! | `readiness` | whether the instance would serve a request |
 //!
 //! Deliberately absent: a pool. The original opens a connection for each request, and the lab is
 //! about what happens to those.
@@ -14,6 +17,7 @@
 mod app;
 pub mod config;
 mod database;
+mod readiness;
 
 use std::io;
 use std::net::SocketAddr;
@@ -49,7 +53,7 @@ pub fn load(launch: &Launch) -> Result<Loaded, Diagnostics> {
     }))
 }
 
-/// Serves until a stop is asked for and the requests in flight are done.
+/// Serves until a stop is asked for, its delay is over, and the requests in flight are done.
 pub async fn run(config: Config, host: Host, shutdown: Shutdown) -> Result<(), Error> {
     let address = config.listen;
     let listener = host
@@ -63,8 +67,15 @@ pub async fn run(config: Config, host: Host, shutdown: Shutdown) -> Result<(), E
     if host.planted.has("users-api/cuts-off-at-stop") {
         limits.grace = Duration::ZERO;
     }
-    limits
-        .serve(listener, app::router(config, host), shutdown)
-        .await;
+    let delay = config.shutdown_delay;
+    let router = app::router(config, host, shutdown.clone());
+    // Who was told of this instance goes on sending until the news of its end has reached everybody.
+    let (close, closed) = Shutdown::new();
+    let closing = async {
+        shutdown.requested().await;
+        tokio::time::sleep(delay).await;
+        close.request();
+    };
+    tokio::join!(limits.serve(listener, router, closed), closing);
     Ok(())
 }

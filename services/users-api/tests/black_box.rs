@@ -4,6 +4,8 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use squall_host::launch::Mounted;
@@ -203,4 +205,124 @@ async fn users_are_added_and_counted() {
     let hostile = "POST /users\n'); DELETE FROM users; --";
     assert_eq!(ask(&host, service.address, hostile).await.0, 201);
     assert_eq!(count().await, users(2));
+}
+
+#[tokio::test]
+async fn in_kubernetes_a_pod_says_its_name_and_a_failure_can_be_a_200() {
+    let host = Host::real();
+    let nobody = free_port(&host).to_string();
+    let env = [
+        ("DB_PORT", nobody.as_str()),
+        ("DB_ERROR_STATUS", "200"),
+        ("HEALTH_FORMAT", "json"),
+    ];
+    let service = service(&host, &env).await;
+    let health = r#"{"status":"OK","pod":"backend1"}"#.to_owned();
+    assert_eq!(
+        ask(&host, service.address, "GET /health").await,
+        (200, health)
+    );
+    let (status, body) = ask(&host, service.address, "GET /users").await;
+    assert_eq!(status, 200);
+    assert!(
+        body.starts_with(r#"{"error":"no connection"#) && body.ends_with(r#","pod":"backend1"}"#),
+        "{body}"
+    );
+    // A readiness is no answer to a user: it tells the truth in any case.
+    assert_eq!(ask(&host, service.address, "GET /ready").await.0, 503);
+}
+
+#[tokio::test]
+async fn writes_go_to_the_primary_and_reads_do_not() {
+    let host = Host::real();
+    let (replica, _stop) = database(&host).await;
+    let (primary, _stop_too) = database(&host).await;
+    let (read, write) = (replica.port().to_string(), primary.port().to_string());
+    let env = [
+        ("DB_PORT", read.as_str()),
+        ("DB_WRITE_HOST", "127.0.0.1"),
+        ("DB_WRITE_PORT", write.as_str()),
+    ];
+    let service = service(&host, &env).await;
+    let added = ask(&host, service.address, "POST /users\nDora").await;
+    assert_eq!(added, (201, r#"{"id":1,"pod":"backend1"}"#.to_owned()));
+    let users = (200, r#"{"users":0,"pod":"backend1"}"#.to_owned());
+    assert_eq!(ask(&host, service.address, "GET /users").await, users);
+}
+
+/// A database that never answers, and how many came.
+fn silent_database(host: &Host) -> (String, Arc<AtomicUsize>) {
+    let mut listener = host.net.listen("127.0.0.1:0".parse().unwrap()).unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    let came = Arc::new(AtomicUsize::new(0));
+    let count = came.clone();
+    tokio::spawn(async move {
+        let mut held = Vec::new();
+        while let Ok((stream, _)) = listener.accept().await {
+            count.fetch_add(1, Ordering::SeqCst);
+            held.push(stream);
+        }
+    });
+    (port, came)
+}
+
+#[tokio::test]
+async fn ready_is_who_reaches_a_database_within_the_deadline() {
+    let host = Host::real();
+    let (database, _stop) = database(&host).await;
+    let port = database.port().to_string();
+    let good = service(&host, &[("DB_PORT", &port)]).await;
+    let ready = r#"{"ready":true,"pod":"backend1"}"#.to_owned();
+    assert_eq!(ask(&host, good.address, "GET /ready").await, (200, ready));
+
+    let (port, _) = silent_database(&host);
+    let env = [("DB_PORT", port.as_str()), ("READY_TIMEOUT_MS", "50")];
+    let bad = service(&host, &env).await;
+    let (status, body) = ask(&host, bad.address, "GET /ready").await;
+    assert_eq!(status, 503);
+    assert!(body.contains("within 50ms"), "{body}");
+}
+
+#[tokio::test]
+async fn probes_are_no_load_for_the_database() {
+    let host = Host::real();
+    let (port, came) = silent_database(&host);
+    let env = [("DB_PORT", port.as_str()), ("READY_TIMEOUT_MS", "200")];
+    let service = service(&host, &env).await;
+    let probes: Vec<_> = (0..50)
+        .map(|_| {
+            let (host, address) = (host.clone(), service.address);
+            tokio::spawn(async move { ask(&host, address, "GET /ready").await.0 })
+        })
+        .collect();
+    for probe in probes {
+        assert_eq!(probe.await.unwrap(), 503);
+    }
+    // More than one only where 50 probes take longer than an answer stands.
+    let came = came.load(Ordering::SeqCst);
+    assert!((1..10).contains(&came), "{came} connections for 50 probes");
+}
+
+#[tokio::test]
+async fn who_is_told_to_stop_is_not_ready_and_serves_on_for_the_delay() {
+    let host = Host::real();
+    let (database, _stop) = database(&host).await;
+    let port = database.port().to_string();
+    let delay = ("SHUTDOWN_DELAY_MS", "3600000");
+    let late = service(&host, &[("DB_PORT", &port), delay]).await;
+    assert_eq!(ask(&host, late.address, "GET /ready").await.0, 200);
+    late.stop.request();
+    let (status, body) = ask(&host, late.address, "GET /ready").await;
+    assert_eq!(status, 503);
+    assert!(body.contains("about to stop"), "{body}");
+    assert_eq!(ask(&host, late.address, "GET /users").await.0, 200);
+    assert!(!late.ended.is_finished());
+    late.ended.abort();
+
+    // Once the delay is over, it ends.
+    let soon = service(&host, &[("DB_PORT", &port), ("SHUTDOWN_DELAY_MS", "1")]).await;
+    soon.stop.request();
+    let ended = tokio::time::timeout(PATIENCE, soon.ended).await;
+    assert!(ended.unwrap().unwrap());
+    assert!(host.net.connect(soon.address).await.is_err());
 }
