@@ -35,6 +35,17 @@ pub(crate) fn of_kubernetes(plan: &kubernetes::Plan) -> Vec<Member> {
     members
 }
 
+/// A pod that there is.
+pub(crate) fn of_pod(pod: PodStatus) -> Member {
+    Member {
+        name: pod.name,
+        containers: pod.containers,
+        namespaces: vec![pod.namespace],
+        labels: pod.labels,
+        phase: pod.phase.as_str(),
+    }
+}
+
 /// All members of a Compose plan, and one for each service that has no container yet.
 pub(crate) fn of_compose(plan: &Plan) -> Vec<Member> {
     let mut members: Vec<Member> = plan

@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::Inner;
 use super::pods::{Is, PodId};
 use super::probes::STATUS_KILLED;
-use crate::kubernetes::plan::Hook;
+use crate::kubernetes::plan::{Check, Hook};
 use crate::machine::{Exit, Signal};
 
 /// Between the end of a pod's last process and the end of its network, in which the kernel's FIN or
@@ -23,6 +23,9 @@ const GRACE_LEAST: Duration = Duration::from_secs(2);
 /// With no grace period at all, the kubelet takes this one (`pkg/kubelet/pod_workers.go`,
 /// `calculateEffectiveGracePeriod`).
 const GRACE_FORCED: Duration = Duration::from_secs(1);
+
+/// For an HTTP hook's answer; the grace period bounds it anyway.
+const HOOK_TIMEOUT: Duration = Duration::from_secs(30);
 
 impl Inner {
     /// Ends a pod that is being deleted, and takes away what is left of it.
@@ -122,8 +125,12 @@ impl Inner {
             }
             Hook::Exec(command) => self.machine.exec(machine, command.clone()).await == 0,
             Hook::Http { port, path } => {
-                let command =
-                    super::probes::http(address, *port, path, &[], Duration::from_secs(30));
+                let command = Check::Http {
+                    port: *port,
+                    path: path.clone(),
+                    headers: Vec::new(),
+                }
+                .command(address, HOOK_TIMEOUT);
                 self.machine.exec(machine, command).await == 0
             }
         }

@@ -3,16 +3,14 @@
 //! The first question comes when the initial delay is over. A kubelet asks at the next tick of a clock
 //! that runs since it has heard of the pod, which can be up to a period later.
 
-use std::net::Ipv4Addr;
 use std::pin::pin;
-use std::time::Duration;
 
 use futures::future::{Either, select};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::Inner;
 use super::pods::PodId;
-use crate::kubernetes::plan::{Check, Probe};
+use crate::kubernetes::plan::Probe;
 
 /// What a shell shows after SIGKILL.
 pub(super) const STATUS_KILLED: i32 = 137;
@@ -143,7 +141,7 @@ impl Inner {
         };
         let run = self
             .machine
-            .exec(machine, command(&probe.check, address, probe.timeout));
+            .exec(machine, probe.check.command(address, probe.timeout));
         Some(matches!(timeout(probe.timeout, run).await, Ok(0)))
     }
 
@@ -159,53 +157,4 @@ impl Inner {
             });
         }
     }
-}
-
-/// What a check runs beside the container's process.
-fn command(check: &Check, address: Ipv4Addr, time: Duration) -> Vec<String> {
-    let seconds = time.as_secs_f64().to_string();
-    match check {
-        Check::Exec(command) => command.clone(),
-        Check::Http {
-            port,
-            path,
-            headers,
-        } => http(address, *port, path, headers, time),
-        Check::Tcp { port } => [
-            "squall-probe",
-            "tcp",
-            &format!("{address}:{port}"),
-            &seconds,
-        ]
-        .map(str::to_owned)
-        .to_vec(),
-        Check::Grpc { port, service } => [
-            "squall-probe",
-            "grpc",
-            &format!("{address}:{port}"),
-            service,
-            &seconds,
-        ]
-        .map(str::to_owned)
-        .to_vec(),
-    }
-}
-
-/// A request that is answered with a status from 200 to 399.
-pub(super) fn http(
-    address: Ipv4Addr,
-    port: u16,
-    path: &str,
-    headers: &[(String, String)],
-    time: Duration,
-) -> Vec<String> {
-    let url = format!("http://{address}:{port}{path}");
-    let mut command = vec!["squall-probe".to_owned(), "http".to_owned(), url];
-    command.push(time.as_secs_f64().to_string());
-    command.extend(
-        headers
-            .iter()
-            .map(|(name, value)| format!("{name}: {value}")),
-    );
-    command
 }
