@@ -107,8 +107,10 @@ pub fn read_text(file: &str, text: &str) -> Result<Manifests, Diagnostics> {
 /// What has been read so far.
 #[derive(Default)]
 pub(super) struct Reading {
-    pub(super) objects: Vec<Object>,
+    objects: Vec<Object>,
     pub(super) notes: Notes,
+    /// A kustomization's `namespace:`, which goes before an object's own.
+    namespace: Option<String>,
 }
 
 impl Reading {
@@ -134,6 +136,13 @@ impl Reading {
         } else {
             self.file(shown);
         }
+    }
+
+    /// Reads something whose objects all go into one namespace.
+    pub(super) fn within(&mut self, namespace: Option<String>, read: impl FnOnce(&mut Self)) {
+        let outer = std::mem::replace(&mut self.namespace, namespace);
+        read(self);
+        self.namespace = outer;
     }
 
     /// Reads a file of documents.
@@ -243,8 +252,12 @@ impl Reading {
             node,
         };
         if shape.namespaced {
-            let named = meta.namespace.filter(|namespace| !namespace.is_empty());
+            let given = self.namespace.clone().or(meta.namespace);
+            let named = given.filter(|namespace| !namespace.is_empty());
             object.namespace = named.unwrap_or_else(|| NAMESPACE_DEFAULT.to_owned());
+        } else if let Some(namespace) = &self.namespace {
+            // kustomize names the namespace anew (its default `namespace` field specs).
+            object.name.clone_from(namespace);
         }
         let place = object.place();
         names::object(
@@ -303,7 +316,8 @@ fn name_in(node: &Node) -> Option<String> {
     name.text().map(str::to_owned)
 }
 
-fn typed(
+/// Reads a tree as the type of a kind; `None` after a complaint that leaves no value.
+pub(super) fn typed(
     kind: &str,
     node: &Node,
     file: &Arc<str>,

@@ -13,6 +13,7 @@ use squall_host::Diagnostic;
 
 use super::notes::Notes;
 use super::place::Place;
+use super::typed;
 use crate::yaml::Value;
 
 pub(super) use kinds::{KINDS, REFUSED, Shape};
@@ -20,6 +21,7 @@ pub(super) use kinds::{KINDS, REFUSED, Shape};
 /// A field by its name, and what is done with it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Field {
+    /// With `[]` behind it where it is a list of objects.
     name: &'static str,
     here: Here,
 }
@@ -98,7 +100,9 @@ fn check(place: &Place<'_>, fields: &[Field], notes: &mut Notes) {
 
 /// Holds one field against the table.
 pub(super) fn check_field(place: &Place<'_>, name: &str, fields: &[Field], notes: &mut Notes) {
-    let here = fields.iter().find(|field| field.name == name);
+    let here = fields
+        .iter()
+        .find(|field| field.name.trim_end_matches("[]") == name);
     match here.map(|field| field.here) {
         Some(Here::Played) => {}
         Some(Here::Only(values)) => only_these(place, values, notes),
@@ -111,6 +115,7 @@ pub(super) fn check_field(place: &Place<'_>, name: &str, fields: &[Field], notes
             .push(place.problem("not played here").help(help)),
         Some(Here::Object(fields)) => check(place, fields, notes),
         Some(Here::Shared(table)) => check(place, table.fields, notes),
+        None if typed::has_refused(place, &notes.problems) => {}
         None => notes.problems.push(place.problem("not played here").help(
             "leave it away; the book's chapter on Kubernetes lists the fields that are played",
         )),

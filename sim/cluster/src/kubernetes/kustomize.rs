@@ -1,8 +1,327 @@
-//! `kustomization.yaml`: the part of it that lists, places and generates.
+//! `kustomization.yaml`: the part of it that lists, places and generates objects.
+//!
+//! A generated ConfigMap keeps its name as it is written: kustomize puts a hash behind it and behind
+//! every reference to it, which makes no difference here. Deliberately absent: everything that
+//! patches objects; `kustomize build` does that, and what it prints is read like any manifest.
 
-/// The kustomization of a path, if it is one or has one.
-pub(super) fn file_of(_path: &str) -> Option<String> {
-    None
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use squall_host::{Diagnostic, Origin};
+
+use super::documents::Reading;
+use crate::files::Folder;
+use crate::yaml::{self, Key, Node, Value, nearest};
+
+/// The names that kustomize looks for.
+const FILES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
+/// Kustomizations that list each other.
+const DEPTH_MAX: usize = 16;
+
+const KNOWN: [&str; 7] = [
+    "apiVersion",
+    "kind",
+    "resources",
+    "namespace",
+    "configMapGenerator",
+    "secretGenerator",
+    "generatorOptions",
+];
+
+/// What else kustomize knows, as of version 5.
+const REFUSED: [&str; 22] = [
+    "bases",
+    "buildMetadata",
+    "commonAnnotations",
+    "commonLabels",
+    "components",
+    "configurations",
+    "crds",
+    "generators",
+    "helmCharts",
+    "helmGlobals",
+    "images",
+    "labels",
+    "metadata",
+    "namePrefix",
+    "nameSuffix",
+    "openapi",
+    "patches",
+    "patchesJson6902",
+    "patchesStrategicMerge",
+    "replacements",
+    "replicas",
+    "transformers",
+];
+
+/// The kustomization that a path is, or that the folder has.
+pub(super) fn file_of(path: &str) -> Option<String> {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    if FILES.contains(&name) {
+        return Some(path.to_owned());
+    }
+    FILES
+        .iter()
+        .map(|name| format!("{path}/{name}"))
+        .find(|file| Path::new(file).is_file())
 }
 
-pub(super) fn read(_file: &str, _reading: &mut super::documents::Reading) {}
+/// Reads what a kustomization comes to.
+pub(super) fn read(file: &str, reading: &mut Reading) {
+    descend(file, None, DEPTH_MAX, reading);
+}
+
+fn descend(file: &str, namespace: Option<&str>, depth: usize, reading: &mut Reading) {
+    let root = match Folder::read_text(file) {
+        Ok(text) => yaml::parse(file, &text),
+        Err(message) => Err(Diagnostic::at(Origin::new(file, 0), message)),
+    };
+    let root = match root {
+        Ok(root) => root,
+        Err(problem) => return reading.notes.problems.push(problem),
+    };
+    let mut kustomization = Kustomization {
+        file: file.into(),
+        folder: Folder::of_file(file),
+        namespace: namespace.map(str::to_owned),
+        depth,
+        reading,
+    };
+    kustomization.read(&root);
+}
+
+struct Kustomization<'r> {
+    file: Arc<str>,
+    folder: Folder,
+    /// Where every object goes; that of an outer kustomization wins.
+    namespace: Option<String>,
+    depth: usize,
+    reading: &'r mut Reading,
+}
+
+impl Kustomization<'_> {
+    fn problem(&mut self, line: u32, message: impl Into<String>, help: &str) {
+        let problem = Diagnostic::at(Origin::new(self.file.clone(), line), message);
+        self.reading.notes.problems.push(match help {
+            "" => problem,
+            help => problem.help(help),
+        });
+    }
+
+    fn read(&mut self, root: &Node) {
+        let Value::Map(entries) = &root.value else {
+            let message = format!("{} where a mapping belongs", root.value.kind());
+            return self.problem(root.line, message, "");
+        };
+        for (key, _) in entries {
+            self.check_key(key);
+        }
+        let find = |wanted: &str| entries.iter().find(|(key, _)| key.text == wanted);
+        if let Some((_, node)) = find("namespace")
+            && self.namespace.is_none()
+        {
+            self.namespace = node.text().map(str::to_owned);
+        }
+        if let Some((key, node)) = find("resources") {
+            for item in self.items(key, node) {
+                self.resource(item);
+            }
+        }
+        if let Some((_, node)) = find("generatorOptions") {
+            self.options("generatorOptions", node);
+        }
+        for (name, kind) in [
+            ("configMapGenerator", "ConfigMap"),
+            ("secretGenerator", "Secret"),
+        ] {
+            if let Some((key, node)) = find(name) {
+                for item in self.items(key, node) {
+                    self.generate(name, kind, item);
+                }
+            }
+        }
+    }
+
+    fn check_key(&mut self, key: &Key) {
+        let name = key.text.as_str();
+        if KNOWN.contains(&name) {
+            return;
+        }
+        if REFUSED.contains(&name) {
+            let help = "let `kustomize build` do it, and name the file that it prints";
+            return self.problem(key.line, format!("{name}: not played here"), help);
+        }
+        let help = nearest(name, &KNOWN).map(|near| format!("did you mean `{near}`?"));
+        let message = format!("{name}: unknown field");
+        self.problem(key.line, message, &help.unwrap_or_default());
+    }
+
+    fn items<'n>(&mut self, key: &Key, node: &'n Node) -> &'n [Node] {
+        match &node.value {
+            Value::List(items) => items,
+            Value::Null => &[],
+            other => {
+                let message = format!("{}: {} where a list belongs", key.text, other.kind());
+                self.problem(key.line, message, "");
+                &[]
+            }
+        }
+    }
+
+    fn resource(&mut self, item: &Node) {
+        let Some(path) = item.text() else {
+            return self.problem(item.line, "resources: a path belongs here", "");
+        };
+        if path.contains("://") || path.starts_with("github.com/") {
+            let help = "fetch it, and list the file";
+            let message = format!("resources: `{path}` is not on this machine");
+            return self.problem(item.line, message, help);
+        }
+        let shown = self.folder.shown(path);
+        if Path::new(&shown).is_dir() {
+            let Some(inner) = file_of(&shown) else {
+                let help = "list its files, or give it a kustomization.yaml";
+                let message = format!("resources: the folder {shown} has no kustomization");
+                return self.problem(item.line, message, help);
+            };
+            if self.depth == 0 {
+                let message =
+                    format!("resources: {inner}: kustomizations list each other too deep");
+                return self.problem(item.line, message, "");
+            }
+            let (namespace, depth) = (self.namespace.clone(), self.depth - 1);
+            return descend(&inner, namespace.as_deref(), depth, self.reading);
+        }
+        if !Path::new(&shown).exists() {
+            let message = format!("resources: {shown}: no such file");
+            return self.problem(item.line, message, "");
+        }
+        self.reading.within(self.namespace.clone(), |reading| {
+            reading.file(&shown);
+        });
+    }
+
+    fn options(&mut self, path: &str, node: &Node) {
+        let Value::Map(entries) = &node.value else {
+            return;
+        };
+        for (key, _) in entries {
+            match key.text.as_str() {
+                "disableNameSuffixHash" => {}
+                "immutable" => {}
+                other => {
+                    let message = format!("{path}.{other}: not played here");
+                    self.problem(key.line, message, "only disableNameSuffixHash is");
+                }
+            }
+        }
+    }
+
+    /// A ConfigMap or a Secret from literals and files.
+    fn generate(&mut self, path: &str, kind: &str, item: &Node) {
+        let Value::Map(entries) = &item.value else {
+            return self.problem(item.line, format!("{path}: a mapping belongs here"), "");
+        };
+        let mut name = String::new();
+        let mut namespace = None;
+        let mut data = BTreeMap::new();
+        for (key, node) in entries {
+            match key.text.as_str() {
+                "name" => node.text().unwrap_or_default().clone_into(&mut name),
+                "namespace" => namespace = node.text().map(str::to_owned),
+                "type" if kind == "Secret" => {}
+                "options" => self.options(&format!("{path}.options"), node),
+                "literals" => {
+                    for item in self.items(key, node) {
+                        self.literal(path, item, &mut data);
+                    }
+                }
+                "files" => {
+                    for item in self.items(key, node) {
+                        self.file_entry(path, item, &mut data);
+                    }
+                }
+                other => {
+                    let help = "name, namespace, literals, files and options are";
+                    let message = format!("{path}.{other}: not played here");
+                    self.problem(key.line, message, help);
+                }
+            }
+        }
+        let line = item.line;
+        let text = |text: &str| Node {
+            line,
+            value: Value::Text(text.to_owned()),
+        };
+        let entry = |name: &str, node: Node| {
+            let key = Key {
+                line,
+                text: name.to_owned(),
+            };
+            (key, node)
+        };
+        let map = |entries| Node {
+            line,
+            value: Value::Map(entries),
+        };
+        let mut meta = vec![entry("name", text(&name))];
+        meta.extend(namespace.map(|namespace| entry("namespace", text(&namespace))));
+        let field = match kind {
+            "Secret" => "stringData",
+            _ => "data",
+        };
+        let data = data.into_iter().map(|(key, (line, content))| {
+            let value = Value::Text(content);
+            let key = Key { line, text: key };
+            (key, Node { line, value })
+        });
+        let object = map(vec![
+            entry("apiVersion", text("v1")),
+            entry("kind", text(kind)),
+            entry("metadata", map(meta)),
+            entry(field, map(data.collect())),
+        ]);
+        let file = self.file.clone();
+        self.reading.within(self.namespace.clone(), |reading| {
+            reading.document(&file, object);
+        });
+    }
+
+    fn literal(&mut self, path: &str, item: &Node, data: &mut Data) {
+        match item.text().and_then(|text| text.split_once('=')) {
+            Some((key, value)) => {
+                // kustomize takes one pair of quotes away.
+                let bare = ['"', '\'']
+                    .iter()
+                    .find_map(|quote| value.strip_prefix(*quote)?.strip_suffix(*quote));
+                let value = bare.unwrap_or(value).to_owned();
+                data.insert(key.to_owned(), (item.line, value));
+            }
+            None => {
+                let message = format!("{path}.literals: KEY=VALUE belongs here");
+                self.problem(item.line, message, "");
+            }
+        }
+    }
+
+    fn file_entry(&mut self, path: &str, item: &Node, data: &mut Data) {
+        let text = item.text().unwrap_or_default();
+        let (key, file) = match text.split_once('=') {
+            Some((key, file)) => (key, file),
+            None => (text.rsplit('/').next().unwrap_or(text), text),
+        };
+        let shown = self.folder.shown(file);
+        match Folder::read_text(&shown) {
+            Ok(content) => {
+                data.insert(key.to_owned(), (item.line, content));
+            }
+            Err(message) => {
+                self.problem(item.line, format!("{path}.files: {shown}: {message}"), "");
+            }
+        }
+    }
+}
+
+/// Keys, and where their values were written.
+type Data = BTreeMap<String, (u32, String)>;

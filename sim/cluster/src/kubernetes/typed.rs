@@ -16,6 +16,7 @@ use serde::de::{
 use serde::forward_to_deserialize_any;
 use squall_host::{Diagnostic, Origin};
 
+use super::place::Place;
 use crate::yaml::{Key, Node, Value, nearest};
 
 /// Reads a tree; `None` after a complaint that leaves no value. `subject` is what the tree is.
@@ -53,6 +54,17 @@ pub(super) fn read<T: DeserializeOwned>(
             None
         }
     }
+}
+
+/// What is said about a field that the API does not have.
+const UNKNOWN: &str = "unknown field";
+
+/// Whether there has been such a complaint about this place.
+pub(super) fn has_refused(place: &Place<'_>, problems: &[Diagnostic]) -> bool {
+    let unknown = place.problem(UNKNOWN);
+    let same =
+        |other: &Diagnostic| (&other.message, &other.origin) == (&unknown.message, &unknown.origin);
+    problems.iter().any(same)
 }
 
 struct Sink<'a> {
@@ -124,7 +136,7 @@ impl<'n> Reader<'n> {
         };
         let complaint = Diagnostic::at(
             Origin::new(self.sink.file.clone(), key.line),
-            format!("{}: {path}: unknown field", self.sink.subject),
+            format!("{}: {path}: {UNKNOWN}", self.sink.subject),
         );
         self.sink
             .problems

@@ -96,7 +96,7 @@ pub(crate) const KINDS: &[Shape] = &[
                         ],
                     ),
                     object(
-                        "volumeClaimTemplates",
+                        "volumeClaimTemplates[]",
                         &[
                             without_effect("apiVersion", "it is a claim"),
                             without_effect("kind", "it is a claim"),
@@ -173,7 +173,7 @@ pub(crate) const KINDS: &[Shape] = &[
                     without_effect("clusterIPs", "`clusterIP` counts"),
                     played("selector"),
                     object(
-                        "ports",
+                        "ports[]",
                         &[
                             played("name"),
                             played("port"),

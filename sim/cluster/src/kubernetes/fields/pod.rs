@@ -52,9 +52,9 @@ const USERS: &str = "there are no users and no privileges here";
 pub(super) const POD: Table = Table {
     name: "PodSpec",
     fields: &[
-        shared("containers", &CONTAINER),
-        shared("initContainers", &CONTAINER),
-        shared("volumes", &VOLUME),
+        shared("containers[]", &CONTAINER),
+        shared("initContainers[]", &CONTAINER),
+        shared("volumes[]", &VOLUME),
         played("restartPolicy"),
         played("terminationGracePeriodSeconds"),
         played("hostname"),
@@ -131,7 +131,7 @@ pub(super) const CONTAINER: Table = Table {
         played("command"),
         played("args"),
         object(
-            "env",
+            "env[]",
             &[
                 played("name"),
                 played("value"),
@@ -147,7 +147,7 @@ pub(super) const CONTAINER: Table = Table {
             ],
         ),
         object(
-            "envFrom",
+            "envFrom[]",
             &[
                 object("configMapRef", SOURCE_REF),
                 object("secretRef", SOURCE_REF),
@@ -155,7 +155,7 @@ pub(super) const CONTAINER: Table = Table {
             ],
         ),
         object(
-            "ports",
+            "ports[]",
             &[
                 played("name"),
                 played("containerPort"),
@@ -185,7 +185,7 @@ pub(super) const CONTAINER: Table = Table {
             ],
         ),
         object(
-            "volumeMounts",
+            "volumeMounts[]",
             &[
                 played("name"),
                 played("mountPath"),
@@ -222,7 +222,7 @@ pub(super) const PROBE: Table = Table {
             &[
                 played("path"),
                 played("port"),
-                object("httpHeaders", &[played("name"), played("value")]),
+                object("httpHeaders[]", &[played("name"), played("value")]),
                 only("scheme", PLAIN),
                 refused("host", "leave it away: a probe asks the pod"),
             ],
@@ -267,11 +267,11 @@ pub(super) const HANDLER: Table = Table {
 };
 
 const ITEMS: Field = object(
-    "items",
+    "items[]",
     &[played("key"), played("path"), without_effect("mode", USERS)],
 );
 const POD_ITEMS: Field = object(
-    "items",
+    "items[]",
     &[
         played("path"),
         object("fieldRef", FIELD_REF),
@@ -298,7 +298,7 @@ pub(super) const VOLUME: Table = Table {
             "projected",
             &[
                 object(
-                    "sources",
+                    "sources[]",
                     &[
                         object("configMap", &[played("name"), played("optional"), ITEMS]),
                         object("secret", &[played("name"), played("optional"), ITEMS]),
