@@ -21,6 +21,7 @@ struct State {
     names: Vec<String>,
     exits: Vec<watch::Sender<Option<Exit>>>,
     log: Vec<(Duration, String)>,
+    notes: Vec<String>,
     zone: BTreeMap<String, Vec<IpAddr>>,
     plugged: BTreeMap<u32, bool>,
     /// How processes answer SIGTERM: after so long, with this status; not at all without an entry.
@@ -79,6 +80,14 @@ impl Fake {
     /// Of the history, the lines that contain one of these words.
     pub(crate) fn history_of(&self, words: &[&str]) -> Vec<String> {
         let all = self.history();
+        let with = |line: &String| words.iter().any(|word| line.contains(word));
+        all.into_iter().filter(with).collect()
+    }
+
+    /// What the control plane noted since the last call and contains one of these words:
+    /// `MILLISECONDS machine message`.
+    pub(crate) fn notes_of(&self, words: &[&str]) -> Vec<String> {
+        let all = std::mem::take(&mut self.state.lock().unwrap().notes);
         let with = |line: &String| words.iter().any(|word| line.contains(word));
         all.into_iter().filter(with).collect()
     }
@@ -319,6 +328,8 @@ impl Machine for Fake {
 
     fn note(&self, node: NodeId, message: String) {
         let name = self.name(node);
-        self.log(format!("note {name} {message}"));
+        let at = self.begin.elapsed().as_millis();
+        let mut state = self.state.lock().unwrap();
+        state.notes.push(format!("{at} {name} {message}"));
     }
 }
