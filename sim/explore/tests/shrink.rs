@@ -14,7 +14,7 @@ use squall_explore::{Breach, Facts};
 use squall_fault::LinkFault;
 use squall_fault::link::Loss;
 use squall_scenario::Scenario;
-use squall_scenario::file::{Act, Located, Process, Step};
+use squall_scenario::file::{Act, Length, Located, Process, Step};
 
 fn breach() -> Breach {
     Breach {

@@ -115,7 +115,7 @@ use squall_record::Verdict;
 
 pub use client::{Client, Extract, Pace, Url};
 pub use cpu::Cpu;
-pub use expect::{Expectation, Quantity, Served};
+pub use expect::{Expectation, Quantity, Run, Served};
 pub use explore::Budget;
 pub use length::Length;
 pub use link::Normal;

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use squall_record::{Change, Happening, Kind, Line, Log, Name, State};
 
+use crate::judge::Workloads;
+
 /// The most lines that are kept.
 const LINES_MAX: usize = 200_000;
 
@@ -100,6 +102,19 @@ impl Journal {
     pub fn with<T>(&self, read: impl FnOnce(&[Happening], &Log) -> T) -> T {
         let inner = self.lock();
         read(&inner.happenings, &inner.log)
+    }
+
+    /// The workload of every pod that was ever seen.
+    pub fn workloads(&self) -> Workloads {
+        let inner = self.lock();
+        let pods = inner
+            .changes
+            .iter()
+            .filter_map(|change| match &change.state {
+                State::Pod(pod) => Some((pod.name.clone(), pod.workload.clone())),
+                State::PodGone { .. } | State::Endpoints { .. } => None,
+            });
+        Workloads(pods.collect())
     }
 
     /// Takes everything out.

@@ -1,16 +1,38 @@
 //! The figures of a phase, and whether they are what the scenario expects.
 
+mod sequence;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use squall_record::{self as record, Latency, Outcome, Sample};
+use squall_record::{self as record, Latency, Name, Outcome, Sample};
 
-use crate::file::{Expectation, Phase, Quantity, Served};
+use crate::file::explore::matches;
+use crate::file::{Expectation, Phase, Quantity, Run, Served};
 use crate::units::Comparison;
 
+/// To which workloads pods belong, by their names: also pods that are no more.
+#[derive(Clone, Debug, Default)]
+pub struct Workloads(pub BTreeMap<Name, Name>);
+
+impl Workloads {
+    /// Whether a name of an expectation means this one: it is its name, a pattern of it, or the name of
+    /// its workload.
+    pub fn fits(&self, wanted: &str, name: &str) -> bool {
+        let workload = || self.0.get(&Name::from(name));
+        matches(wanted, name) || workload().is_some_and(|name| matches(wanted, name.as_str()))
+    }
+}
+
 /// Judges a phase that lasted from `from` to `to` of the run by the requests sent in it.
-pub fn phase(phase: &Phase, from: Duration, to: Duration, samples: &[Sample]) -> record::Phase {
-    let figures = Figures::of(from, to, samples);
+pub fn phase(
+    phase: &Phase,
+    from: Duration,
+    to: Duration,
+    samples: &[Sample],
+    workloads: &Workloads,
+) -> record::Phase {
+    let figures = Figures::of(from, to, samples, workloads);
     let expectations = phase.expect.iter().map(|one| figures.judge(one));
     let expectations = expectations.collect();
     record::Phase {
@@ -33,7 +55,10 @@ fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
-struct Figures {
+struct Figures<'a> {
+    samples: &'a [Sample],
+    workloads: &'a Workloads,
+    from: Duration,
     requests: u64,
     ok: u64,
     by_status: BTreeMap<String, u64>,
@@ -44,8 +69,8 @@ struct Figures {
     outage_us: u64,
 }
 
-impl Figures {
-    fn of(from: Duration, to: Duration, samples: &[Sample]) -> Self {
+impl<'a> Figures<'a> {
+    fn of(from: Duration, to: Duration, samples: &'a [Sample], workloads: &'a Workloads) -> Self {
         let mut by_outcome: BTreeMap<Outcome, u64> = BTreeMap::new();
         let (mut by_backend, mut by_database) = (BTreeMap::new(), BTreeMap::new());
         let mut latencies_us = Vec::with_capacity(samples.len());
@@ -73,6 +98,9 @@ impl Figures {
             .iter()
             .map(|(outcome, n)| (outcome.to_string(), *n));
         Self {
+            samples,
+            workloads,
+            from,
             requests: samples.len() as u64,
             ok: samples.iter().filter(|sample| sample.is_ok()).count() as u64,
             by_status: by_status.collect(),
@@ -101,7 +129,9 @@ impl Figures {
             }
             Quantity::Share(served, name, wanted) => {
                 let (word, counts) = self.served(*served);
-                let count = counts.get(&name.value).copied().unwrap_or(0);
+                let fits = |of: &str| self.workloads.fits(&name.value, of);
+                let of_name = counts.iter().filter(|(of, _)| fits(of));
+                let count = of_name.map(|(_, count)| count).sum();
                 let actual = share(count, counts.values().sum());
                 self.share(&format!("{word} {}", name.value), wanted, actual, counts)
             }
@@ -120,7 +150,14 @@ impl Figures {
                 let mut wanted: Vec<&str> = wanted.iter().map(|name| name.value.as_str()).collect();
                 wanted.sort_unstable();
                 wanted.dedup();
-                let holds = wanted.iter().copied().eq(counts.keys().map(String::as_str));
+                let fits = |wanted: &str, of: &str| self.workloads.fits(wanted, of);
+                let nobody_else = counts
+                    .keys()
+                    .all(|of| wanted.iter().any(|wanted| fits(wanted, of)));
+                let each = wanted
+                    .iter()
+                    .all(|wanted| counts.keys().any(|of| fits(wanted, of)));
+                let holds = nobody_else && each;
                 let shown = !counts.is_empty();
                 judged(
                     &format!("{word}s"),
@@ -148,9 +185,63 @@ impl Figures {
                 });
                 time(&format!("latency {which}"), wanted, actual_ms)
             }
+            Quantity::Distinct(served, wanted) => {
+                let (word, counts) = self.served(*served);
+                judged(
+                    &format!("distinct {word}s"),
+                    wanted.to_string(),
+                    counted(counts),
+                    shown.then(|| wanted.holds(counts.len() as f64)),
+                )
+            }
+            Quantity::Sequence(runs) => self.sequence(runs),
             Quantity::Requests(wanted) => count("requests", wanted, self.requests, true),
             Quantity::Failed(wanted) => count("failed", wanted, self.requests - self.ok, shown),
         }
+    }
+
+    fn sequence(&self, runs: &[Run]) -> record::Expectation {
+        let expected: Vec<String> = runs.iter().map(Run::to_string).collect();
+        let (holds, actual) = match sequence::read(runs, self.samples, self.workloads) {
+            Ok(()) => (true, "all requests in this order".to_owned()),
+            Err(misfit) => {
+                let item = &runs[misfit.item];
+                let what = match self.samples.get(misfit.at) {
+                    Some(sample) => format!("{} is not of", self.describe(misfit.at, sample)),
+                    None => format!("after {} requests none is left for", self.requests),
+                };
+                (
+                    false,
+                    format!("{what} `{item}` (number {})", misfit.item + 1),
+                )
+            }
+        };
+        let shown = !self.samples.is_empty();
+        judged(
+            "sequence",
+            expected.join(", then "),
+            actual,
+            shown.then_some(holds),
+        )
+    }
+
+    fn describe(&self, at: usize, sample: &Sample) -> String {
+        let sent_us = sample
+            .sent_us
+            .saturating_sub(crate::journal::micros(self.from));
+        let mut text = format!(
+            "request {} at {:.3} s: {} after {:.3} s",
+            at + 1,
+            sent_us as f64 / 1e6,
+            sample.outcome,
+            sample.latency_us as f64 / 1e6
+        );
+        for (word, name) in [("backend", &sample.backend), ("database", &sample.database)] {
+            if let Some(name) = name {
+                text.push_str(&format!(", {word} {}", name.as_str()));
+            }
+        }
+        text
     }
 
     fn served(&self, served: Served) -> (&'static str, &BTreeMap<String, u64>) {
@@ -297,7 +388,13 @@ mod tests {
             sample(8000, 500, Outcome::Failure(Failure::Timeout), ""),
         ];
         let (from, to) = (Duration::ZERO, Duration::from_secs(10));
-        let judged = phase(&expecting(expect), from, to, &samples);
+        let judged = phase(
+            &expecting(expect),
+            from,
+            to,
+            &samples,
+            &Workloads::default(),
+        );
         judged.expectations.iter().map(|one| one.holds).collect()
     }
 
@@ -314,6 +411,7 @@ mod tests {
             Duration::ZERO,
             Duration::from_secs(1),
             &samples,
+            &Workloads::default(),
         );
         assert_eq!((judged.requests, judged.ok, judged.failed), (4, 2, 2));
         assert_eq!(judged.by_status["200"], 2);
@@ -343,6 +441,25 @@ mod tests {
             ("longest_outage: < 4s", false),
             ("latency: {p50: < 1s, max: 4s}", true),
             ("latency: {p99: < 1s}", false),
+            ("distinct_backends: 2", true),
+            ("distinct_backends: '> 2'", false),
+            ("distinct_databases: 0", true),
+            ("backends: {'*': 100%}", true),
+            ("only_backends: ['a*', '*b*']", true),
+            ("only_backends: ['a*', 'c*']", false),
+            (
+                "sequence: [{requests: 3, status: 200}, {requests: 1..8}]",
+                true,
+            ),
+            (
+                "sequence: [{requests: 2, stall: < 1s}, {requests: '>= 0', status: [200, 502, timeout], stall: '> 20ms'}]",
+                true,
+            ),
+            (
+                "sequence: [{requests: 2, backend: a}, {requests: '>= 0'}]",
+                false,
+            ),
+            ("sequence: [{requests: '>= 0', status: 200}]", false),
             ("requests: 5", true),
             ("failed: 2", true),
             ("failed: 0", false),
@@ -358,6 +475,64 @@ mod tests {
     }
 
     #[test]
+    fn the_name_of_a_workload_means_its_pods() {
+        let pod = |name: &str| (Name::from(name), Name::from("backend"));
+        let workloads = Workloads([pod("backend-7d-x"), pod("backend-7d-y")].into());
+        let samples = [
+            sample(0, 10, Outcome::Status(200), "backend-7d-x"),
+            sample(1, 10, Outcome::Status(200), "backend-7d-y"),
+            sample(2, 10, Outcome::Status(200), "backendless"),
+            sample(3, 10, Outcome::Status(502), "backend-7d-y"),
+        ];
+        for (expect, holds) in [
+            ("backends: {backend: 60%..70%}", true),
+            ("backends: {'backend*': 100%}", true),
+            ("only_backends: [backend, backendless]", true),
+            ("only_backends: backend", false),
+            (
+                "sequence: [{requests: 2, backend: backend}, {requests: 1, backend: '*less'}, {requests: 1, backend: backend, status: 502}]",
+                true,
+            ),
+            ("distinct_backends: 3", true),
+        ] {
+            let (from, to) = (Duration::ZERO, Duration::from_secs(1));
+            let judged = phase(&expecting(expect), from, to, &samples, &workloads);
+            assert_eq!(judged.expectations[0].holds, Some(holds), "{expect}");
+        }
+    }
+
+    #[test]
+    fn a_sequence_says_what_does_not_fit() {
+        let samples = [
+            sample(0, 10, Outcome::Status(200), "a"),
+            sample(300, 64_000, Outcome::Status(502), "b"),
+        ];
+        let expect =
+            "sequence: [{requests: 1, backend: a}, {requests: '>= 1', status: 200, stall: < 1s}]";
+        let (from, to) = (Duration::ZERO, Duration::from_secs(99));
+        let judged = phase(
+            &expecting(expect),
+            from,
+            to,
+            &samples,
+            &Workloads::default(),
+        );
+        let one = &judged.expectations[0];
+        assert_eq!(
+            (
+                one.what.as_str(),
+                one.expected.as_str(),
+                one.actual.as_str()
+            ),
+            (
+                "sequence",
+                "1 with backend a, then >= 1 with status 200 and stall < 1s",
+                "request 2 at 0.300 s: 502 after 64.000 s, backend b is not of `>= 1 with status 200 and stall < 1s` (number 2)",
+            )
+        );
+    }
+
+    #[test]
     fn what_was_not_seen_is_not_judged() {
         assert_eq!(run("databases: {d: 100%}"), [None]);
         assert_eq!(run("only_databases: [d]"), [None]);
@@ -367,6 +542,7 @@ mod tests {
             Duration::ZERO,
             Duration::from_secs(1),
             &[],
+            &Workloads::default(),
         );
         assert!(empty.expectations.iter().all(|one| one.holds.is_none()));
         assert_eq!(empty.expectations.len(), 4);

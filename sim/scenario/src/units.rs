@@ -278,6 +278,21 @@ impl Comparison {
         })
     }
 
+    /// The least and the most whole number that meet it; nothing does when the first is the greater.
+    pub fn whole_numbers(&self) -> (usize, usize) {
+        let least = self.low.map_or(0.0, |end| {
+            end.value.ceil() + f64::from(u8::from(!end.belongs && end.value.fract() == 0.0))
+        });
+        let most = self.high.map_or(f64::INFINITY, |end| {
+            end.value.floor() - f64::from(u8::from(!end.belongs && end.value.fract() == 0.0))
+        });
+        // Below zero there is none; casts of floats stop at the ends of the type.
+        match most < 0.0 {
+            true => (1, 0),
+            false => (least as usize, most as usize),
+        }
+    }
+
     /// Whether a value of the kind that it was read for meets it.
     pub fn holds(&self, value: f64) -> bool {
         let above = |end: End| value > end.value || (end.belongs && value == end.value);

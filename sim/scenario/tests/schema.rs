@@ -299,6 +299,17 @@ fn every_mistake_has_its_line_and_its_help() {
             &["8: the client `load` reads no count / say where it is"],
         ),
         (
+            phase("expect: {sequence: []}"),
+            &["9: the sequence is empty"],
+        ),
+        (
+            phase("expect: {sequence: [{status: 200, stal: 1s}]}"),
+            &[
+                "9: an item of a sequence has no `requests`",
+                "9: unknown key `stal` in an item of a sequence / did you mean `stall`?",
+            ],
+        ),
+        (
             phase("steps: [{at: 1s, kil: a}]"),
             &["9: unknown key `kil` in a step / did you mean `kill`?"],
         ),

@@ -36,9 +36,11 @@ impl Director {
             while !recorder.is_settled(to) && end.elapsed() < patience {
                 sleep(LOOK_EVERY).await;
             }
+            let workloads = self.journal.workloads();
             let phase = recorder.between(from, to, |samples| {
                 let phase = &self.scenario.phases[bounds.phase];
-                let mut phase = judge::phase(phase, offset + from, offset + to, samples);
+                let (from, to) = (offset + from, offset + to);
+                let mut phase = judge::phase(phase, from, to, samples, &workloads);
                 phase.expectations.splice(0..0, bounds.rollout);
                 self.journal.with(|happenings, log| {
                     self.progress

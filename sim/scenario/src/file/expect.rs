@@ -1,8 +1,12 @@
 //! `expect`: what must be true of the requests that are sent in a phase.
 
+mod sequence;
+
 use super::Located;
 use crate::units::{Comparison, Kind};
 use crate::yaml::{Expect, Node, Problems, Value};
+
+pub use sequence::Run;
 
 /// One expectation.
 #[derive(Clone, Debug, PartialEq)]
@@ -13,7 +17,8 @@ pub struct Expectation {
     pub of: Quantity,
 }
 
-/// What is expected of which quantity.
+/// What is expected of which quantity. Names of backends and databases may have `*` in them, and the
+/// name of a workload stands for its pods.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Quantity {
     /// The share of requests that were answered with 200 to 299.
@@ -37,6 +42,10 @@ pub enum Quantity {
     Requests(Comparison),
     /// How many were not answered with 200 to 299.
     Failed(Comparison),
+    /// From how many different ones successful answers came.
+    Distinct(Served, Comparison),
+    /// What the requests look like one after the other, in the order of sending.
+    Sequence(Vec<Run>),
 }
 
 /// Whose share.
@@ -115,6 +124,21 @@ pub(super) fn read_all(node: &Node, problems: &mut Problems) -> Vec<Expectation>
                 .map(|(line, value)| Located { line, value });
             add(node.line, Some(Quantity::Only(served, names.collect())));
         }
+    }
+    for (key, served) in [
+        ("distinct_backends", Served::Backend),
+        ("distinct_databases", Served::Database),
+    ] {
+        if let Some(node) = fields.take(key) {
+            let count = comparison(node, key, Kind::Count, problems);
+            add(
+                node.line,
+                count.map(|count| Quantity::Distinct(served, count)),
+            );
+        }
+    }
+    if let Some(node) = fields.take("sequence") {
+        add(node.line, sequence::read(node, problems));
     }
     if let Some(node) = fields.take("latency")
         && let Some(mut inner) = node.fields("latency", problems)

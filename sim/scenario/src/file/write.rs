@@ -26,7 +26,7 @@ use super::explore::{self, Budget, Kind};
 use super::invariant::{BALANCE_TOLERANCE, RECOVERS_WITHIN};
 use super::link::network;
 use super::{
-    Cpu, Expectation, Length, Load, Located, Phase, Quantity, Scenario, Served, Step, System,
+    Cpu, Expectation, Length, Load, Located, Phase, Quantity, Run, Scenario, Served, Step, System,
     UP_WITHIN,
 };
 use crate::units::Comparison;
@@ -385,6 +385,17 @@ fn expectations(expect: &[Expectation]) -> Vec<Field> {
                 };
                 (key, None, names(all))
             }
+            Quantity::Distinct(served, wanted) => {
+                let key = match served {
+                    Served::Backend => "distinct_backends",
+                    Served::Database => "distinct_databases",
+                };
+                (key, None, text(wanted))
+            }
+            Quantity::Sequence(runs) => {
+                let runs = runs.iter().map(sequence_item);
+                ("sequence", None, Tree::Block(runs.collect()))
+            }
             Quantity::Latency(which, wanted) => ("latency", Some(*which), text(wanted)),
         };
         let there = fields.iter_mut().find(|(other, _)| *other == key);
@@ -395,6 +406,24 @@ fn expectations(expect: &[Expectation]) -> Vec<Field> {
         }
     }
     fields
+}
+
+fn sequence_item(run: &Run) -> Tree {
+    let mut fields = vec![("requests".to_owned(), Tree::text(run.requests.to_string()))];
+    let mut add = |key: &str, value| fields.push((key.to_owned(), value));
+    if !run.status.is_empty() {
+        add("status", Tree::texts(run.status.iter().map(String::as_str)));
+    }
+    if !run.backend.is_empty() {
+        add("backend", names(&run.backend));
+    }
+    if !run.database.is_empty() {
+        add("database", names(&run.database));
+    }
+    if let Some(stall) = &run.stall {
+        add("stall", Tree::text(stall.to_string()));
+    }
+    Tree::Map(fields)
 }
 
 fn invariant(invariant: &Invariant) -> Tree {

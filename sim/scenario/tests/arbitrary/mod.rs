@@ -21,8 +21,8 @@ use squall_record::Verdict;
 use squall_scenario::Scenario;
 use squall_scenario::file::explore::{Budget, KINDS, Kind};
 use squall_scenario::file::{
-    Act, Client, Cpu, Expectation, Extract, Length, Load, Located, Pace, Phase, Quantity, Served,
-    Step, System, Url,
+    Act, Client, Cpu, Expectation, Extract, Length, Load, Located, Pace, Phase, Quantity, Run,
+    Served, Step, System, Url,
 };
 use squall_scenario::units::{self, Comparison};
 
@@ -133,6 +133,12 @@ pub(crate) fn without_lines(mut scenario: Scenario) -> Scenario {
             match &mut expectation.of {
                 Quantity::Share(_, name, _) => nowhere(name),
                 Quantity::Only(_, all) => all.iter_mut().for_each(nowhere),
+                Quantity::Sequence(runs) => {
+                    for run in runs {
+                        run.backend.iter_mut().for_each(nowhere);
+                        run.database.iter_mut().for_each(nowhere);
+                    }
+                }
                 _ => {}
             }
         }
@@ -440,6 +446,15 @@ fn expectations() -> impl Strategy<Value = Vec<Expectation>> {
         one(vec(name(), 1..3)
             .prop_map(|all| Quantity::Only(Served::Database, all))
             .boxed()),
+        one(count()
+            .prop_map(|count| Quantity::Distinct(Served::Backend, count))
+            .boxed()),
+        one(count()
+            .prop_map(|count| Quantity::Distinct(Served::Database, count))
+            .boxed()),
+        one(vec(run(count().boxed(), time().boxed()), 1..4)
+            .prop_map(Quantity::Sequence)
+            .boxed()),
         (time(), time())
             .prop_map(|(p50, max)| {
                 vec![Quantity::Latency("p50", p50), Quantity::Latency("max", max)]
@@ -455,6 +470,26 @@ fn expectations() -> impl Strategy<Value = Vec<Expectation>> {
         let all = groups.into_iter().flatten();
         all.map(|of| Expectation { line: 0, of }).collect()
     })
+}
+
+fn run(
+    count: BoxedStrategy<Comparison>,
+    time: BoxedStrategy<Comparison>,
+) -> impl Strategy<Value = Run> {
+    let status = vec(
+        prop_oneof![Just("200"), Just("timeout"), Just("no such name")],
+        0..3,
+    );
+    let names = || vec(name(), 0..3);
+    (count, status, names(), names(), option::of(time)).prop_map(
+        |(requests, status, backend, database, stall)| Run {
+            requests,
+            status: status.into_iter().map(str::to_owned).collect(),
+            backend,
+            database,
+            stall,
+        },
+    )
 }
 
 fn invariant() -> impl Strategy<Value = Invariant> {
