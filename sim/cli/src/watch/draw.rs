@@ -2,6 +2,9 @@
 //! beside it, so that nothing is lost without.
 
 mod panels;
+mod pods;
+#[cfg(test)]
+mod tests;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -23,7 +26,7 @@ const RATES_ROWS: u16 = 3;
 /// Draws a frame; `player` is who plays it, if anybody does.
 pub(super) fn frame(frame: &Frame<'_>, player: Option<&Player>, area: Rect, buffer: &mut Buffer) {
     let keys = u16::from(player.is_some());
-    let [title, phase, pods, served, rates, faults, latest, bottom] =
+    let [title, phase, cluster, served, rates, faults, latest, bottom] =
         area.layout(&Layout::vertical([
             Constraint::Length(1),
             Constraint::Length(1),
@@ -37,14 +40,14 @@ pub(super) fn frame(frame: &Frame<'_>, player: Option<&Player>, area: Rect, buff
     head(frame, player, title, buffer);
     progress(frame, phase, buffer);
     match frame.endpoints.is_empty() {
-        true => panels::pods(frame, pods, buffer),
+        true => pods::table(frame, cluster, buffer),
         false => {
-            let [left, right] = pods.layout(&Layout::horizontal([
+            let [left, right] = cluster.layout(&Layout::horizontal([
                 Constraint::Percentage(68),
                 Constraint::Percentage(32),
             ]));
-            panels::pods(frame, left, buffer);
-            panels::endpoints(frame, right, buffer);
+            pods::table(frame, left, buffer);
+            pods::endpoints(frame, right, buffer);
         }
     }
     let halves = Layout::horizontal([Constraint::Percentage(50), Constraint::Percentage(50)]);
@@ -88,27 +91,32 @@ fn rows(count: usize) -> u16 {
 fn head(frame: &Frame<'_>, player: Option<&Player>, area: Rect, buffer: &mut Buffer) {
     let of_day = frame.clock_s % 86_400;
     let mut spans = vec![
-        Span::from(format!(" {}", frame.summary.scenario)).bold(),
-        Span::from(format!(", seed {}   ", frame.summary.seed)),
-        Span::from(format!("{} of {}", clock(frame.at_us), clock(frame.end_us))).bold(),
         Span::from(format!(
-            "   wall clock {:02}:{:02}:{:02}   ",
-            of_day / 3600,
-            of_day / 60 % 60,
-            of_day % 60
-        )),
+            " {} of {}   ",
+            clock(frame.at_us),
+            clock(frame.end_us)
+        ))
+        .bold(),
     ];
     if let Some(player) = player {
         spans.push(match player.speed() {
-            Some(speed) => Span::from(format!("playing {speed}x")).green(),
-            None if frame.at_us >= frame.end_us => Span::from("at the end").yellow(),
-            None => Span::from(format!("paused {}x", player.set_speed())).yellow(),
+            Some(speed) => Span::from(format!("playing {speed}x   ")).green(),
+            None if frame.at_us >= frame.end_us => Span::from("at the end   ").yellow(),
+            None => Span::from(format!("paused {}x   ", player.set_speed())).yellow(),
         });
     }
     if frame.at_us >= frame.end_us {
         let verdict = frame.summary.verdict.as_str();
-        spans.push(Span::from(format!("   verdict: {verdict}")).bold());
+        spans.push(Span::from(format!("verdict: {verdict}   ")).bold());
     }
+    spans.push(Span::from(frame.summary.scenario.as_str()).bold());
+    spans.push(Span::from(format!(
+        ", seed {}   wall clock {:02}:{:02}:{:02}",
+        frame.summary.seed,
+        of_day / 3600,
+        of_day / 60 % 60,
+        of_day % 60
+    )));
     Line::from(spans).render(area, buffer);
 }
 

@@ -1,90 +1,14 @@
-//! The panels of the dashboard, each from a part of the frame.
+//! The panels of what the cluster does: who answers, how fast, what is broken, what was said.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Style, Stylize};
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Paragraph, Row, Sparkline, Table, Widget};
-use squall_record::{Kind, Name, Pod};
+use ratatui::widgets::{Paragraph, Sparkline, Widget};
+use squall_record::Kind;
 use squall_report::watch::{Answers, Frame, Served};
 
 use super::{clock, panel};
-
-/// As `kubectl get pods -o wide`.
-pub(super) fn pods(frame: &Frame<'_>, area: Rect, buffer: &mut Buffer) {
-    let block = panel("pods");
-    let room = usize::from(block.inner(area).height).saturating_sub(1);
-    // Who is not ready is not to be cut off.
-    let mut shown: Vec<&Pod> = frame.pods.clone();
-    if shown.len() > room {
-        shown.sort_by_key(|pod| pod.ready);
-        shown.truncate(room);
-        shown.sort_by(|a, b| a.name.cmp(&b.name));
-    }
-    let hidden = frame.pods.len() - shown.len();
-    let has_nodes = frame.pods.iter().any(|pod| pod.node.is_some());
-    let text = |name: &Option<Name>| name.as_ref().map_or("-", Name::as_str).to_owned();
-    let rows = shown.into_iter().map(|pod| {
-        let mut cells = vec![
-            pod.name.to_string(),
-            if pod.ready { "yes" } else { "no" }.to_owned(),
-            pod.status.to_string(),
-            pod.restarts.to_string(),
-        ];
-        if has_nodes {
-            cells.push(text(&pod.node));
-        }
-        cells.push(text(&pod.address));
-        Row::new(cells).style(match (pod.ready, pod.status.as_str()) {
-            (true, _) => Style::new().green(),
-            (false, "Running" | "running" | "starting" | "Pending" | "created") => {
-                Style::new().yellow()
-            }
-            (false, _) => Style::new().red(),
-        })
-    });
-    let mut head = vec!["NAME", "READY", "STATUS", "RESTARTS"];
-    let mut widths = vec![
-        Constraint::Fill(3),
-        Constraint::Length(5),
-        Constraint::Fill(2),
-        Constraint::Length(8),
-    ];
-    if has_nodes {
-        head.push("NODE");
-        widths.push(Constraint::Fill(2));
-    }
-    head.push("IP");
-    widths.push(Constraint::Length(15));
-    let block = match hidden {
-        0 => block,
-        hidden => block.title_bottom(format!(" and {hidden} that are ready ")),
-    };
-    Table::new(rows, widths)
-        .header(Row::new(head).dim())
-        .block(block)
-        .render(area, buffer);
-}
-
-/// As `kubectl get endpoints`.
-pub(super) fn endpoints(frame: &Frame<'_>, area: Rect, buffer: &mut Buffer) {
-    let lines: Vec<Line<'_>> = frame
-        .endpoints
-        .iter()
-        .map(|(service, ready)| {
-            let ready: Vec<&str> = ready.iter().map(Name::as_str).collect();
-            let addresses = match ready.is_empty() {
-                true => Span::from("<none>").red(),
-                false => Span::from(ready.join(",")),
-            };
-            let count = format!("{service} ({}) ", ready.len());
-            Line::from(vec![Span::from(count).cyan(), addresses])
-        })
-        .collect();
-    Paragraph::new(lines)
-        .block(panel("endpoints"))
-        .render(area, buffer);
-}
 
 /// A bar for each that served: the last second, and the last ten behind it.
 pub(super) fn served(name: &str, served: &[Served<'_>], area: Rect, buffer: &mut Buffer) {
