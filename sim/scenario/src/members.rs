@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use squall_chaos::Member;
-use squall_cluster::kubernetes::plan as kubernetes;
+use squall_cluster::kubernetes::{self as k8s, PodStatus, plan as kubernetes};
 use squall_cluster::plan::{Container, Plan};
 use squall_cluster::supervise::Phase;
 
@@ -42,7 +42,12 @@ pub(crate) fn of_pod(pod: PodStatus) -> Member {
         containers: pod.containers,
         namespaces: vec![pod.namespace],
         labels: pod.labels,
-        phase: pod.phase.as_str(),
+        phase: match pod.phase {
+            k8s::Phase::Pending => "Pending",
+            k8s::Phase::Running => "Running",
+            k8s::Phase::Succeeded => "Succeeded",
+            k8s::Phase::Failed => "Failed",
+        },
     }
 }
 

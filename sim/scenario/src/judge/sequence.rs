@@ -94,6 +94,7 @@ mod tests {
             backend: None,
             database: None,
             value: None,
+            body: None,
         }
     }
 

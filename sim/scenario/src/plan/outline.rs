@@ -227,7 +227,9 @@ fn asks(plan: &kubernetes::Plan) -> Vec<(&str, &str)> {
             .iter()
             .flat_map(|container| {
                 let env = container.env.iter().filter_map(|(_, value)| match value {
-                    kubernetes::EnvValue::Text(text) => Some(text.as_str()),
+                    kubernetes::EnvValue::Text(text) | kubernetes::EnvValue::Literal(text) => {
+                        Some(text.as_str())
+                    }
                     kubernetes::EnvValue::Field(_) => None,
                 });
                 let files = container.files.values().filter_map(|value| match value {
