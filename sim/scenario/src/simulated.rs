@@ -4,20 +4,26 @@
 //! |---|---|
 //! | `world` | machines, cables and names, over the engine's control |
 //! | `system` | the control plane, over Compose |
+//! | `kubernetes` | the same, over Kubernetes |
 //! | `http` | interceptors for HTTP faults |
 //!
 //! Names are served by a host of their own, outside the system; `127.0.0.11` leads to it on every
 //! machine, as Docker's embedded name server is reached.
 
 mod http;
+mod kubernetes;
 mod system;
 mod world;
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use squall_cluster::Machine;
+use squall_cluster::dns::Keeping;
+use squall_cluster::kubernetes::Kube;
 use squall_cluster::supervise::{Compose, Settings};
 use squall_engine::Config;
 use squall_record::RunRecord;
@@ -27,8 +33,13 @@ use crate::journal::Journal;
 use crate::plan::{Cluster, Plan};
 use crate::run::{Exec, RunError, RunOptions};
 use crate::world::System;
+use kubernetes::KubernetesSystem;
 use system::ComposeSystem;
 use world::{Names, SimulatedWorld};
+
+/// The service of the cluster's DNS: k3s gives it the tenth address of its range of services.
+const CLUSTER_DNS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 43, 0, 10)), 53);
+const CLUSTER_DNS_NAME: &str = "kube-dns.kube-system.svc.cluster.local";
 
 /// Virtual time that a run may take beyond its phases: the start, and the last answers.
 const VIRTUAL_SLACK: Duration = Duration::from_secs(3_600);
@@ -58,7 +69,16 @@ pub fn run(
     let (workloads, seed) = (plan.workloads.clone(), options.seed);
     let outcome = squall_engine::run(config, async move |control| {
         let cpu = scenario.cpu;
-        let names = Names::default();
+        let names = match &cluster {
+            Cluster::Compose(_) => Names::default(),
+            Cluster::Kubernetes(_, of) => Names {
+                server: CLUSTER_DNS,
+                keeping: Keeping {
+                    ttl_s: of.parameters.dns_ttl_s,
+                    caches: of.parameters.dns_cache,
+                },
+            },
+        };
         let world = SimulatedWorld::new(control, exec, told.clone(), cpu, names, seed);
         let world = Arc::new(world);
         let settings = Settings {
@@ -70,7 +90,12 @@ pub fn run(
                 let compose = Compose::new(plan, world.clone(), settings);
                 Arc::new(ComposeSystem::new(compose))
             }
-            Cluster::Kubernetes(_) => panic!("SEAM"),
+            Cluster::Kubernetes(plan, of) => {
+                world.set_name(CLUSTER_DNS_NAME, vec![CLUSTER_DNS.ip()]);
+                let parameters = of.parameters.clone();
+                let kube = Kube::new(plan, world.clone(), parameters, seed);
+                Arc::new(KubernetesSystem::new(kube, of, settings.up_timeout))
+            }
         };
         Director {
             scenario,

@@ -7,51 +7,29 @@ use futures::future::BoxFuture;
 use squall_cluster::kubernetes::{Error, Kube};
 use squall_cluster::machine::NodeId;
 
-use crate::file::Process;
+use crate::file::{Kubernetes, Process};
 use crate::members;
 use crate::world::{Kubectl, Pod, System};
 
-/// For the rest of a story's start, once `kubectl apply` has returned.
 pub(super) struct KubernetesSystem {
     kube: Kube,
-    /// Tried first for the names of targets.
-    namespace: Option<String>,
-    nodes: Vec<String>,
-    forward: Vec<Forward>,
+    of: Kubernetes,
     up_within: Duration,
 }
 
-/// A `kubectl port-forward`.
-#[derive(Clone, Debug)]
-pub(super) struct Forward {
-    /// On `localhost`.
-    pub(super) port: u16,
-    /// `svc/NAME`, `pod/NAME` or a workload.
-    pub(super) to: String,
-    /// There.
-    pub(super) to_port: u16,
-}
-
 impl KubernetesSystem {
-    pub(super) fn new(
-        kube: Kube,
-        namespace: Option<String>,
-        nodes: Vec<String>,
-        forward: Vec<Forward>,
-        up_within: Duration,
-    ) -> Self {
+    pub(super) fn new(kube: Kube, of: Kubernetes, up_within: Duration) -> Self {
         Self {
             kube,
-            namespace,
-            nodes,
-            forward,
+            of,
             up_within,
         }
     }
 
     /// A target's name as the cluster knows it: workloads of two namespaces may have one name.
     fn target(&self, name: &str) -> String {
-        let namespaced = self.namespace.as_ref().map(|of| format!("{of}/{name}"));
+        let namespace = self.of.namespace.as_ref();
+        let namespaced = namespace.map(|of| format!("{}/{name}", of.value));
         match namespaced.filter(|full| self.kube.workloads().contains(full)) {
             Some(full) => full,
             None => name.to_owned(),
@@ -62,15 +40,12 @@ impl KubernetesSystem {
 impl System for KubernetesSystem {
     fn up(&self) -> BoxFuture<'static, Result<(), String>> {
         let (kube, within) = (self.kube.clone(), self.up_within);
-        let forward: Vec<_> = self
-            .forward
-            .iter()
-            .map(|forward| (forward.port, self.target(&forward.to), forward.to_port))
-            .collect();
+        let forward = self.of.forward.clone();
         Box::pin(async move {
             kube.up(within).await.map_err(sentence)?;
-            for (port, to, to_port) in forward {
-                kube.forward(port, &to, to_port).map_err(sentence)?;
+            for one in forward {
+                kube.forward(one.port, &one.to.value, one.to_port)
+                    .map_err(sentence)?;
             }
             Ok(())
         })
@@ -94,7 +69,7 @@ impl System for KubernetesSystem {
 
     fn act(&self, target: &str, process: Process) -> BoxFuture<'static, Result<(), String>> {
         let (kube, target) = (self.kube.clone(), self.target(target));
-        let is_node = self.nodes.contains(&target);
+        let is_node = self.of.parameters.nodes.contains(&target);
         Box::pin(async move {
             match process {
                 Process::Kill => kube.kill(&target),
