@@ -1,12 +1,19 @@
-//! Commands that run beside a service, as healthchecks and `docker exec` do.
+//! Commands that run beside a service, as probes, hooks and `docker exec` do, or as a container's main
+//! process.
 //!
-//! The images of real systems bring curl, wget, nc, pg_isready and a shell; these are their parts
-//! that healthchecks use, over the machine's own network. What is not understood is refused when
-//! the system is planned ([`knows`]) and ends with 127 when it is run all the same.
-//! Deliberately absent: files, other users, command substitution, loops, TLS.
+//! The images of real systems bring curl, wget, nc, nslookup, pg_isready, psql, grpc_health_probe and a
+//! shell; these are their parts that probes and init containers use, over the machine's own network.
+//! What is not understood is refused when the system is planned ([`knows`], [`check`]) and ends with 127
+//! when it is run all the same. Deliberately absent: files, other users, signals, command substitution,
+//! functions, TLS.
 
+mod grpc;
 mod http;
+mod names;
 mod net;
+mod options;
+pub(crate) mod program;
+mod psql;
 mod shell;
 
 use std::collections::BTreeMap;
@@ -22,6 +29,8 @@ const STATUS_NOT_FOUND: i32 = 127;
 const STATUS_TIMEOUT: i32 = 124;
 /// The longest that any command runs here.
 const RUN_MAX: Duration = Duration::from_secs(300);
+/// Longer than anything runs.
+const FOR_EVER: Duration = Duration::from_secs(365 * 86_400);
 /// The most that a command keeps of what it prints, in bytes.
 const OUTPUT_MAX: usize = 1 << 20;
 
@@ -57,8 +66,15 @@ enum Command {
     Grep(Grep),
     Fetch(http::Fetch),
     Reach(net::Reach),
+    LookUp(names::LookUp),
     PgIsReady(net::PgIsReady),
-    Shell(Script),
+    Psql(psql::Psql),
+    HealthProbe(grpc::HealthProbe),
+    Hostname,
+    Shell {
+        script: Script,
+        ends_on_failure: bool,
+    },
     Within(Duration, Box<Command>),
 }
 
@@ -71,8 +87,7 @@ struct Grep {
 
 /// Whether [`exec`] can run this command: its name and its options are understood.
 pub fn knows(command: &[String]) -> bool {
-    // Variables have values only when it runs; a digit is good for names and numbers.
-    parse(command).is_ok_and(|command| command.is_known())
+    parse(command).is_ok_and(|command| check(&command).is_ok())
 }
 
 /// Runs a command on `host` with a container's environment; its exit status. Prints nothing.
@@ -80,7 +95,12 @@ pub async fn exec(host: &Host, env: &BTreeMap<String, String>, command: &[String
     let Ok(command) = parse(command) else {
         return STATUS_NOT_FOUND;
     };
-    let machine = Machine { host, env };
+    let machine = Machine {
+        host,
+        env,
+        prints: false,
+        ends_on_failure: false,
+    };
     match tokio::time::timeout(RUN_MAX, machine.run(&command, "")).await {
         Ok(outcome) => outcome.status,
         Err(_) => STATUS_TIMEOUT,
@@ -114,6 +134,15 @@ fn parse(command: &[String]) -> Result<Command, String> {
             _ => return Err("[ without its ]".to_owned()),
         },
         "grep" => Command::Grep(grep(&args)?),
+        "hostname" if args.is_empty() => Command::Hostname,
+        "nslookup" => Command::LookUp(names::nslookup(&args)?),
+        "getent" => Command::LookUp(names::getent(&args)?),
+        "psql" => Command::Psql(psql::psql(&args)?),
+        "grpc_health_probe" | "grpc-health-probe" => {
+            Command::HealthProbe(grpc::health_probe(&args)?)
+        }
+        // The one binary of the image of this name; its first argument is the command.
+        "busybox" => parse(&command[1..])?,
         "curl" => Command::Fetch(http::curl(&args)?),
         "wget" => Command::Fetch(http::wget(&args)?),
         "nc" | "ncat" | "netcat" => Command::Reach(net::nc(&args)?),
@@ -125,18 +154,28 @@ fn parse(command: &[String]) -> Result<Command, String> {
             _ => return Err("timeout takes a time and a command".to_owned()),
         },
         "sh" | "bash" | "ash" | "dash" => match args[..] {
-            ["-c" | "-ec" | "-lc", line] => Command::Shell(shell::parse(line)?),
+            [flags @ ("-c" | "-ec" | "-lc" | "-ce"), line] | [flags @ "-e", "-c", line] => {
+                Command::Shell {
+                    script: shell::parse(line)?,
+                    ends_on_failure: flags.contains('e'),
+                }
+            }
             _ => return Err(format!("{name} without -c")),
         },
         _ => return Err(format!("no command `{name}` here")),
     })
 }
 
-/// `5`, `0.5`, `5s`, `1m`.
+/// `5`, `0.5`, `5s`, `1m`, `2h`, `1d`, `infinity`.
 fn seconds(text: &str) -> Result<Duration, String> {
+    if matches!(text, "inf" | "infinity") {
+        return Ok(FOR_EVER);
+    }
     let (number, unit_s) = match text.as_bytes().last() {
         Some(b's') => (&text[..text.len() - 1], 1.0),
         Some(b'm') => (&text[..text.len() - 1], 60.0),
+        Some(b'h') => (&text[..text.len() - 1], 3_600.0),
+        Some(b'd') => (&text[..text.len() - 1], 86_400.0),
         _ => (text, 1.0),
     };
     number
@@ -183,16 +222,19 @@ fn grep(args: &[&str]) -> Result<Grep, String> {
     })
 }
 
-impl Command {
-    fn is_known(&self) -> bool {
-        match self {
-            Self::Shell(script) => script.commands().all(|words| {
-                let words: Vec<String> = words.iter().map(|word| word.stand_in()).collect();
-                knows(&words)
-            }),
-            Self::Within(_, command) => command.is_known(),
-            _ => true,
+/// That a command can run, down to the commands of its lines; what is not known, otherwise.
+fn check(command: &Command) -> Result<(), String> {
+    match command {
+        // Variables have values only when it runs; a digit is good for names and numbers.
+        Command::Shell { script, .. } => script.commands().iter().try_for_each(|words| {
+            let words: Vec<String> = words.iter().map(shell::Word::stand_in).collect();
+            check(&parse(&words)?)
+        }),
+        Command::Within(_, command) => check(command),
+        Command::Test(words) if test(words) == TEST_NOT_UNDERSTOOD => {
+            Err(format!("`test {}` is not known here", words.join(" ")))
         }
+        _ => Ok(()),
     }
 }
 
@@ -201,9 +243,21 @@ impl Command {
 struct Machine<'a> {
     host: &'a Host,
     env: &'a BTreeMap<String, String>,
+    /// What it prints goes to the process's own output, line by line.
+    prints: bool,
+    /// `set -e`
+    ends_on_failure: bool,
 }
 
 impl Machine<'_> {
+    /// The same for a command that is asked whether something is so: it may fail.
+    fn asking(self) -> Self {
+        Self {
+            ends_on_failure: false,
+            ..self
+        }
+    }
+
     async fn run(&self, command: &Command, input: &str) -> Outcome {
         match command {
             Command::True => Outcome::status(0),
@@ -222,7 +276,28 @@ impl Machine<'_> {
             Command::Fetch(fetch) => fetch.run(self.host).await,
             Command::Reach(reach) => reach.run(self.host).await,
             Command::PgIsReady(check) => check.run(self.host, self.env).await,
-            Command::Shell(script) => Box::pin(script.run(self, input)).await,
+            Command::LookUp(look_up) => look_up.run(self.host).await,
+            Command::Psql(psql) => psql.run(self.host, self.env).await,
+            Command::HealthProbe(probe) => Box::pin(probe.run(self.host)).await,
+            Command::Hostname => Outcome {
+                status: 0,
+                output: self
+                    .env
+                    .get("HOSTNAME")
+                    .map_or(self.host.name(), String::as_str)
+                    .to_owned()
+                    + "\n",
+            },
+            Command::Shell {
+                script,
+                ends_on_failure,
+            } => {
+                let machine = Self {
+                    ends_on_failure: *ends_on_failure,
+                    ..*self
+                };
+                Box::pin(script.run(machine, input)).await
+            }
             Command::Within(time, command) => {
                 let run = Box::pin(self.run(command, input));
                 let within = tokio::time::timeout(*time, run).await;
@@ -246,7 +321,10 @@ fn run_grep(grep: &Grep, input: &str) -> Outcome {
     outcome
 }
 
-/// test(1) for strings and numbers; 2 for what it does not understand.
+/// test(1)'s status for what it does not understand.
+const TEST_NOT_UNDERSTOOD: i32 = 2;
+
+/// test(1) for strings and numbers.
 fn test(words: &[String]) -> i32 {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let truth = match words[..] {
@@ -271,5 +349,5 @@ fn test(words: &[String]) -> i32 {
         },
         _ => None,
     };
-    truth.map_or(2, |truth| Outcome::truth(truth).status)
+    truth.map_or(TEST_NOT_UNDERSTOOD, |truth| Outcome::truth(truth).status)
 }

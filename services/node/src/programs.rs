@@ -45,6 +45,14 @@ pub fn programs() -> BTreeMap<&'static str, Program> {
             load: squall_pg_stub::load,
         },
         Program {
+            name: "shell",
+            about: "A command of a small image as a container's main process",
+            usage: "squall-node shell COMMAND [ARGS]...\n\n\
+                    For init containers and images such as busybox: sleep 3600, or\n\
+                    sh -c 'until nslookup db; do echo waiting; sleep 2; done'.",
+            load: crate::exec::program::load,
+        },
+        Program {
             name: "users-api",
             about: "HTTP API over PostgreSQL: /data, /users, /health and /ready",
             usage: "squall-node users-api\n\n\

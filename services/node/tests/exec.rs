@@ -160,6 +160,32 @@ async fn the_shell_links_commands() {
         ("nothing-of-this-name", 127),
         ("sh -c 'exit 6' || exit 7", 7),
         ("# a comment\ntrue", 0),
+        ("until true; do exit 9; done", 0),
+        ("while false; do exit 9; done && exit 3", 3),
+        ("until false; do exit 4; done; exit 5", 4),
+        ("while ! false; do if true; then exit 6; fi; done", 6),
+        (
+            "if false; then exit 1; elif true; then exit 2; else exit 3; fi",
+            2,
+        ),
+        ("if false; then exit 1; else exit 3; fi", 3),
+        ("if false; then exit 1; fi", 0),
+        ("echo loud >/dev/null | grep -q loud", 1),
+        ("if true; then echo loud; fi >/dev/null | grep -q loud", 1),
+        ("echo loud 2>/dev/null | grep -q loud", 0),
+        ("until echo a | grep -q a; do exit 1; done | grep -q a", 1),
+        ("sh -ec 'false; true'", 1),
+        (
+            "sh -ec 'false || true; if false; then exit 1; fi; exit 7'",
+            7,
+        ),
+        ("sh -c 'false; true'", 0),
+        ("timeout 0.05 sh -c 'while true; do true; done'", 124),
+        ("busybox sleep 0.01", 0),
+        ("getent hosts localhost | grep -q localhost", 0),
+        ("getent hosts no-such-name.invalid", 2),
+        ("nslookup localhost >/dev/null", 0),
+        ("nslookup no-such-name.invalid", 1),
     ] {
         assert_eq!(shell(line).await, status, "{line}");
     }
@@ -174,6 +200,15 @@ fn only_what_can_be_run_is_known() {
         "wget --quiet --tries=1 --spider http://localhost/ >/dev/null 2>&1 || exit 1",
         "nc -z localhost 5432",
         "true; true",
+        "until nslookup db; do echo waiting; sleep 2; done",
+        "until nslookup myservice.$NAMESPACE.svc.cluster.local; do echo waiting for myservice; sleep 2; done;",
+        "while ! nc -z db 5432; do sleep 1; done; echo 'db is up' && true",
+        "until pg_isready -h db -p 5432 -U app\ndo\n  echo waiting\n  sleep 2\ndone\n",
+        "until psql -h db -U app -d appdb -c '\\q' >/dev/null 2>&1; do sleep 1; done",
+        "if curl -sf http://localhost/; then exit 0; elif [ 1 = 2 ]; then false; else exit 1; fi",
+        "while true; do if nc -z db 1; then exit 0; fi; sleep 1; done",
+        "grpc_health_probe -addr=:50051 -service=users -connect-timeout=250ms",
+        "curl -fsS -m 5 -o /dev/null -A kube-probe/1.31 -H 'X-A: b' http://localhost/",
     ] {
         assert!(knows(&["sh".into(), "-c".into(), line.into()]), "{line}");
     }
@@ -184,6 +219,17 @@ fn only_what_can_be_run_is_known() {
         "test $(curl http://localhost/) = ok",
         "curl http://localhost/ > out.txt",
         "for i in 1 2; do true; done",
+        "until true; do true",
+        "until true; true; done",
+        "if true; then true; done",
+        "done",
+        "if true; fi",
+        "until pg_isready; do no-such-command; done",
+        "[ -f /tmp/ready ]",
+        "nslookup db 8.8.8.8",
+        "getent passwd root",
+        "psql -h db -U app",
+        "grpc_health_probe -addr=localhost:50051 -tls",
         "true &",
         "true ||",
         "'open",
@@ -205,8 +251,16 @@ proptest::proptest! {
     }
 
     #[test]
+    fn no_line_of_loops_panics(
+        words in proptest::collection::vec(
+            "(until|while|do|done|if|then|elif|else|fi|true|!|;|&&|[|][|]|>/dev/null|x)", 0..40),
+    ) {
+        let _ = knows(&["sh".into(), "-c".into(), words.join(" ")]);
+    }
+
+    #[test]
     fn no_argument_panics(
-        name in "(curl|wget|nc|pg_isready|grep|timeout|test|sleep)",
+        name in "(curl|wget|nc|pg_isready|psql|nslookup|getent|grpc_health_probe|grep|timeout|test|sleep)",
         args in proptest::collection::vec("[-a-zA-Z0-9=:/.]{0,12}", 0..5),
     ) {
         let mut words = vec![name];

@@ -42,7 +42,16 @@ const KNOWN: &[Known] = &[
         executables: &["postgres"],
         default_args: &[],
     },
+    Known {
+        names: &["busybox", "alpine", "curlimages/curl"],
+        program: COMMANDS,
+        executables: &[],
+        default_args: &[],
+    },
 ];
+
+/// The program whose arguments are a whole command line: images without a service of their own.
+const COMMANDS: &str = "shell";
 
 /// Start a command and are not it.
 const WRAPPERS: &[&str] = &[
@@ -141,6 +150,9 @@ pub(crate) fn arguments(program: &str, argv: &[String]) -> Option<Vec<String>> {
             _ => None,
         };
     }
+    if program == COMMANDS {
+        return Some(argv.to_vec());
+    }
     // The official entry points put their program before a first option.
     let played = known_program(program).is_some_and(|known| {
         known.executables.contains(&name) || (first.starts_with('-') && known.program != "edge")
@@ -186,6 +198,8 @@ mod tests {
             ("bitnami/postgresql:15", None),
             ("localhost:5000/nginx", None),
             ("my-nginx", None),
+            ("busybox:1.28", Some("shell")),
+            ("curlimages/curl", Some("shell")),
         ] {
             assert_eq!(known(image).map(|k| k.program), program, "{image}");
         }
@@ -234,6 +248,13 @@ mod tests {
             ),
             ("users-api", "/app/users-api", Some("")),
             ("users-api", "squall-node edge", None),
+            ("shell", "sleep 3600", Some("sleep 3600")),
+            (
+                "shell",
+                "sh -c 'until nslookup db; do sleep 1; done'",
+                Some("sh -c 'until nslookup db; do sleep 1; done'"),
+            ),
+            ("shell", "squall-node shell sleep 1", Some("sleep 1")),
             ("users-api", "python app.py", None),
             ("edge", "sh -c 'exec nginx -c /x'", Some("-c /x")),
             ("edge", "sh -c 'envsubst < a > b && nginx'", None),
