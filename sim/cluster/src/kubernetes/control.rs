@@ -35,9 +35,10 @@ mod targets;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 use super::{Parameters, Plan};
 use crate::Machine;
@@ -57,8 +58,9 @@ struct Inner {
     machine: Arc<dyn Machine>,
     parameters: Parameters,
     state: Mutex<State>,
-    /// Counts changes of any object.
-    changed: watch::Sender<u64>,
+    /// Told of every change of any object. It wakes those who wait in the order in which they came,
+    /// where a watch channel draws one.
+    changed: Notify,
 }
 
 /// A pod, as `kubectl get pods -o wide` and a fault's selector see it.
@@ -96,14 +98,13 @@ impl Kube {
     /// A cluster in which nothing is applied before [`Kube::up`]. The seed draws names and whatever
     /// Kubernetes leaves to chance.
     pub fn new(plan: Plan, machine: Arc<dyn Machine>, parameters: Parameters, seed: u64) -> Self {
-        let (changed, _) = watch::channel(0);
         let state = State::new(plan, &parameters.nodes, seed);
         Self {
             inner: Arc::new(Inner {
                 machine,
                 parameters,
                 state: Mutex::new(state),
-                changed,
+                changed: Notify::new(),
             }),
         }
     }
@@ -150,7 +151,7 @@ impl Inner {
         for seen in state.news() {
             self.machine.observed(seen);
         }
-        self.changed.send_modify(|count| *count += 1);
+        self.changed.notify_waiters();
     }
 
     /// Changes the state and announces it.
@@ -168,15 +169,13 @@ impl Inner {
 
     /// Waits until `done` gives a value; looks at every change.
     async fn until<T>(&self, mut done: impl FnMut(&State) -> Option<T>) -> T {
-        let mut changes = self.changed.subscribe();
         loop {
+            let mut change = pin!(self.changed.notified());
+            change.as_mut().enable();
             if let Some(value) = done(&self.lock()) {
                 return value;
             }
-            // The sender lives in `self`.
-            if changes.changed().await.is_err() {
-                std::future::pending::<()>().await;
-            }
+            change.await;
         }
     }
 

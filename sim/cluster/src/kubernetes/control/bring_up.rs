@@ -1,10 +1,11 @@
 //! `kubectl apply`, and waiting for rollouts (`kubectl rollout status`).
 
+use std::pin::pin;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::owners::Owner;
+use super::owners::{Owner, Progress};
 use super::pods::{Phase, Pod};
 use super::state::{NewPod, State};
 use super::{Error, Inner, Kube};
@@ -58,7 +59,7 @@ impl Inner {
         let now = Instant::now();
         let mut state = self.lock();
         let owner = &mut state.owners[at];
-        owner.progress = now;
+        owner.progress = Progress::begin();
         if !matches!(owner.workload.kind, Kind::Pod) {
             drop(state);
             tokio::spawn(self.clone().govern(at));
@@ -79,22 +80,21 @@ impl Inner {
     }
 
     async fn rolled_out(&self, at: usize) -> Result<(), Error> {
-        let mut changes = self.changed.subscribe();
         loop {
-            changes.mark_unchanged();
+            let mut change = pin!(self.changed.notified());
+            change.as_mut().enable();
             let wake = {
-                let mut state = self.lock();
+                let state = self.lock();
                 match state.outlook(at, Instant::now()) {
                     Outlook::There => return Ok(()),
                     Outlook::Failed(error) => return Err(error),
                     Outlook::Coming(wake) => wake,
                 }
             };
-            let change = changes.changed();
-            // Time itself can make pods available, or a rollout late. The sender lives in `self`.
+            // Time itself can make pods available, or a rollout late.
             match wake {
                 Some(wake) => drop(timeout_at(wake, change).await),
-                None => drop(change.await),
+                None => change.await,
             }
         }
     }
@@ -109,7 +109,7 @@ enum Outlook {
 
 impl State {
     /// How a workload's rollout is.
-    fn outlook(&mut self, at: usize, now: Instant) -> Outlook {
+    fn outlook(&self, at: usize, now: Instant) -> Outlook {
         let workload = self.owners[at].workload.clone();
         let missing = self.missing(at..at + 1);
         if missing.is_empty() {
@@ -118,13 +118,11 @@ impl State {
         let mut wake = self.next_available(at, now);
         match &workload.kind {
             Kind::Deployment(rollout) => {
-                let reached = self.reached(at, rollout.min_ready, now);
-                let owner = &mut self.owners[at];
-                if owner.reached != reached {
-                    owner.reached = reached;
-                    owner.progress = now;
+                let owner = &self.owners[at];
+                let deadline = owner.progress.since + rollout.progress_deadline;
+                if owner.progress.complete {
+                    return Outlook::Coming(wake);
                 }
-                let deadline = owner.progress + rollout.progress_deadline;
                 if now >= deadline {
                     return Outlook::Failed(Error::Progress {
                         workload: owner.shown.clone(),
@@ -144,20 +142,6 @@ impl State {
             Kind::StatefulSet(_) | Kind::Pod => {}
         }
         Outlook::Coming(wake)
-    }
-
-    /// What the Deployment controller holds to be progress.
-    fn reached(&self, at: usize, min_ready: Duration, now: Instant) -> (u32, u32, u32) {
-        let new = self.hash(at);
-        let count = |wanted: &dyn Fn(&Pod) -> bool| {
-            let pods = self.pods_of(at).filter(|pod| wanted(pod));
-            u32::try_from(pods.count()).unwrap_or(u32::MAX)
-        };
-        (
-            count(&|pod| pod.active() && pod.hash == new),
-            count(&|pod| pod.hash == new && pod.available(min_ready, now)),
-            count(&|pod| pod.active() && pod.hash != new),
-        )
     }
 
     fn next_available(&self, at: usize, now: Instant) -> Option<Instant> {

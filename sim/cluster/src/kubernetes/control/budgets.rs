@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::pods::{Pod, PodId};
+use super::pods::{Phase, Pod, PodId};
 use super::state::State;
 use super::{Error, Kube};
 use crate::kubernetes::plan::{Budget, Leaves};
@@ -72,7 +72,7 @@ impl State {
             let (healthy, needed) = self.health(budget);
             // A pod that is not ready may go while enough others are (`IfHealthyBudget`).
             let after = healthy - usize::from(pod.ready.is_some());
-            budget.is_about(pod) && pod.node.is_some() && after < needed
+            budget.is_about(pod) && pod.phase != Phase::Pending && after < needed
         };
         self.budgets
             .iter()

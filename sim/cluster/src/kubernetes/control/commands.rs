@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::owners::Progress;
 use super::pods::PodId;
 use super::{Error, Inner, Kube};
 use crate::kubernetes::plan::Kind;
@@ -26,7 +27,7 @@ impl Kube {
             });
         }
         owner.replicas = replicas;
-        owner.progress = Instant::now();
+        owner.progress = Progress::begin();
         self.inner.announce(&mut state);
         Ok(())
     }

@@ -37,9 +37,13 @@ impl Inner {
             None => Some(()),
         })
         .await;
-        let mut backoff = None;
+        let (mut backoff, mut starts) = (None, 0_u32);
         loop {
             tokio::time::sleep(self.parameters.container_start).await;
+            starts += 1;
+            if starts > 1 {
+                self.change_pod(id, |pod| pod.containers[index].restarts += 1);
+            }
             let began = Instant::now();
             let ended = self.once(id, index).await;
             let now = Instant::now();
@@ -57,7 +61,6 @@ impl Inner {
                 state.is = Is::Ended(status);
                 (state.process, state.started, state.ready) = (false, false, false);
                 state.over = !again;
-                state.restarts += u32::from(again);
                 pod.settle(now);
             });
             if !again {

@@ -27,14 +27,13 @@ impl Amount {
 }
 
 impl Rolling {
-    /// How many pods more, and how many fewer (`ResolveFenceposts`).
+    /// How many pods more, and how many fewer (`ResolveFenceposts`,
+    /// `MaxUnavailable`): not both 0, and not fewer than none.
     pub(super) fn fenceposts(self, replicas: u32) -> (u32, u32) {
         let surge = self.max_surge.of(replicas, true);
-        let unavailable = self.max_unavailable.of(replicas, false).min(replicas);
-        match (surge, unavailable) {
-            (0, 0) => (0, 1),
-            both => both,
-        }
+        let unavailable = self.max_unavailable.of(replicas, false);
+        let least = u32::from(surge == 0);
+        (surge, unavailable.max(least).min(replicas))
     }
 }
 
@@ -49,7 +48,28 @@ impl State {
             self.fill(owner, set, now, &mut work);
         }
         self.wake_for_available(owner, rollout.min_ready, now, &mut work);
+        self.get_on(owner, rollout.min_ready, now);
         work
+    }
+
+    /// Notes how far the rollout has come.
+    fn get_on(&mut self, at: usize, min_ready: Duration, now: Instant) {
+        let new = self.hash(at);
+        let count = |wanted: &dyn Fn(&Pod) -> bool| {
+            let pods = self.pods_of(at).filter(|pod| wanted(pod));
+            u32::try_from(pods.count()).unwrap_or(u32::MAX)
+        };
+        let reached = (
+            count(&|pod| pod.active() && pod.hash == new),
+            count(&|pod| pod.hash == new && pod.available(min_ready, now)),
+            count(&|pod| pod.active() && pod.hash != new),
+        );
+        let owner = &mut self.owners[at];
+        if owner.progress.reached != reached {
+            owner.progress.reached = reached;
+            owner.progress.since = now;
+        }
+        owner.progress.complete |= reached == (owner.replicas, owner.replicas, 0);
     }
 
     fn roll(&mut self, owner: usize, rolling: Rolling, min_ready: Duration, now: Instant) {

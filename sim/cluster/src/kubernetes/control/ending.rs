@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use futures::future::join_all;
+use futures::future::{Either, join_all, select};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::Inner;
@@ -89,9 +89,10 @@ impl Inner {
         let left = (began + grace).max(Instant::now() + GRACE_LEAST.min(grace));
         self.machine.signal(machine, Signal::Terminate);
         let mut exit = std::pin::pin!(exit);
-        let exit = match timeout_at(left, &mut exit).await {
-            Ok(exit) => exit,
-            Err(_) => {
+        let over = self.grace_over(id, left);
+        let exit = match select(&mut exit, std::pin::pin!(over)).await {
+            Either::Left((exit, _)) => exit,
+            Either::Right(_) => {
                 self.event(id, "Killing: the grace period is over, SIGKILL");
                 self.machine.signal(machine, Signal::Kill);
                 exit.await
@@ -109,6 +110,22 @@ impl Inner {
             pod.settle(Instant::now());
         });
         status
+    }
+
+    /// Until the end of a grace period, which a second deletion can make shorter.
+    async fn grace_over(&self, id: PodId, mut at: Instant) {
+        loop {
+            let shorter = self.until(|state| {
+                let deletion = state.pod(id)?.deletion?;
+                let seen = deletion.at + self.parameters.watch;
+                let end = seen + deletion.grace.max(GRACE_FORCED);
+                (end < at).then_some(end)
+            });
+            match timeout_at(at, shorter).await {
+                Ok(end) => at = end,
+                Err(_) => return,
+            }
+        }
     }
 
     /// Runs a hook; whether it went well.

@@ -72,6 +72,7 @@ impl State {
                 }
             }
         }
+        work.ended = state.end.is_some();
         self.owners[owner].job = state;
         work
     }

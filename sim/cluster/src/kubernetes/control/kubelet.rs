@@ -27,7 +27,7 @@ impl Inner {
         tokio::time::sleep(self.parameters.watch).await;
         loop {
             match self.turn(id).await {
-                Turn::Dark => self.until(|state| state.lit(id).then_some(())).await,
+                Turn::Dark => self.sit_in_the_dark(id).await,
                 Turn::Over => {
                     self.until_ending(id).await;
                     break;
@@ -67,6 +67,16 @@ impl Inner {
         }
     }
 
+    /// The node has no power: the pod's processes are gone, and nobody tells of it.
+    async fn sit_in_the_dark(&self, id: PodId) {
+        self.until(|state| state.lit(id).then_some(())).await;
+        self.change_pod(id, |pod| {
+            for container in &mut pod.containers {
+                container.process = false;
+            }
+        });
+    }
+
     async fn deleted(&self, id: PodId) {
         self.until(|state| {
             let ended = state
@@ -97,16 +107,16 @@ impl Inner {
         }) else {
             return;
         };
+        // An init container that failed for good ends the pod; so does the last other container.
+        let failed = self.until(|state| state.pod(id)?.init_failed().then_some(()));
+        let mains = join_all(mains.map(|index| self.container(id, index)));
         let inits = join_all(inits.map(|index| self.container(id, index)));
         let inits = async {
-            let statuses = inits.await;
-            if statuses.iter().all(|&status| status == 0) {
-                std::future::pending::<()>().await;
-            }
+            inits.await;
+            std::future::pending::<()>().await;
         };
-        let mains = join_all(mains.map(|index| self.container(id, index)));
-        // An init container that failed for good ends the pod; so does the last other container.
-        let _ = select(pin!(inits), pin!(mains)).await;
+        let (failed, mains) = (pin!(failed), pin!(mains));
+        let _ = select(select(failed, mains), pin!(inits)).await;
         self.finish(id).await;
     }
 

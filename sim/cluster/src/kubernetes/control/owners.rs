@@ -1,5 +1,6 @@
 //! Workloads as they are asked for now, and the loop of their controllers.
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use tokio::time::Instant;
@@ -29,10 +30,7 @@ pub(super) struct Owner {
     /// The image that was set, if one was.
     pub(super) image: Option<String>,
     pub(super) job: JobState,
-    /// When its rollout last came nearer to its end.
-    pub(super) progress: Instant,
-    /// How near it was then: pods that are new, that are available, that are old.
-    pub(super) reached: (u32, u32, u32),
+    pub(super) progress: Progress,
     pub(super) random: Random,
 }
 
@@ -47,6 +45,27 @@ pub(super) struct Revision {
     restarted: u32,
 }
 
+/// How a Deployment's rollout gets on (`pkg/controller/deployment/progress.go`).
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Progress {
+    /// When it last came nearer to its end.
+    pub(super) since: Instant,
+    /// How near it was then: pods that are new, new and available, old.
+    pub(super) reached: (u32, u32, u32),
+    /// It has come to its end, and is no longer measured.
+    pub(super) complete: bool,
+}
+
+impl Progress {
+    pub(super) fn begin() -> Self {
+        Self {
+            since: Instant::now(),
+            reached: (0, 0, 0),
+            complete: false,
+        }
+    }
+}
+
 /// What a controller does when it has looked.
 #[derive(Default)]
 pub(super) struct Work {
@@ -54,6 +73,8 @@ pub(super) struct Work {
     pub(super) delete: Vec<PodId>,
     /// When to look again though nothing changes.
     pub(super) again: Option<Instant>,
+    /// It came to an end, which others may wait for.
+    pub(super) ended: bool,
 }
 
 impl Work {
@@ -86,8 +107,7 @@ impl Owner {
             restarted: 0,
             image: None,
             job: JobState::default(),
-            progress: Instant::now(),
-            reached: (0, 0, 0),
+            progress: Progress::begin(),
             random: Random::new(seed, &purpose),
             shown,
             workload,
@@ -120,7 +140,7 @@ impl Owner {
         });
         self.previous = self.current;
         self.current = at;
-        self.progress = Instant::now();
+        self.progress = Progress::begin();
     }
 
     pub(super) fn kind(&self) -> &'static str {
@@ -148,18 +168,13 @@ impl State {
 impl Inner {
     /// Keeps a workload's pods as they are asked for, for ever.
     pub(super) async fn govern(self: Arc<Self>, owner: usize) {
-        let mut changes = self.changed.subscribe();
         loop {
             tokio::time::sleep(self.parameters.watch).await;
-            changes.mark_unchanged();
-            let again = self.reconcile(owner);
-            let change = changes.changed();
-            let ended = match again {
-                Some(at) => tokio::time::timeout_at(at, change).await.unwrap_or(Ok(())),
+            let mut change = pin!(self.changed.notified());
+            change.as_mut().enable();
+            match self.reconcile(owner) {
+                Some(at) => drop(tokio::time::timeout_at(at, change).await),
                 None => change.await,
-            };
-            if ended.is_err() {
-                return;
             }
         }
     }
@@ -168,7 +183,7 @@ impl Inner {
         let now = Instant::now();
         let mut state = self.lock();
         let work = state.work(owner, now);
-        let idle = work.create.is_empty() && work.delete.is_empty();
+        let idle = work.create.is_empty() && work.delete.is_empty() && !work.ended;
         let made: Vec<PodId> = work
             .create
             .into_iter()

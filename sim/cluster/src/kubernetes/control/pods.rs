@@ -180,6 +180,12 @@ impl Pod {
         })
     }
 
+    /// Whether an init container ended badly and will not be started again.
+    pub(super) fn init_failed(&self) -> bool {
+        let mut inits = self.containers.iter().zip(&self.template.init);
+        inits.any(|(state, init)| !init.sidecar && state.over && state.is != Is::Ended(0))
+    }
+
     /// Sees to what follows from the states of containers: phase and readiness.
     pub(super) fn settle(&mut self, now: Instant) {
         let mains = self.mains();
