@@ -32,7 +32,7 @@ pub(super) struct Around<'a> {
     /// Claims that are there, by namespace and name.
     claims: Vec<(&'a str, &'a str)>,
     /// Variables that tell of services, by namespace.
-    service_env: BTreeMap<String, Arc<BTreeMap<String, String>>>,
+    service_env: BTreeMap<String, BTreeMap<String, String>>,
     /// Images that a story will ask for, by workload.
     images: &'a [(String, String)],
 }
@@ -87,12 +87,12 @@ pub fn plan(
 fn service_env(
     objects: &[Object],
     services: &[Arc<Service>],
-) -> BTreeMap<String, Arc<BTreeMap<String, String>>> {
+) -> BTreeMap<String, BTreeMap<String, String>> {
     let namespaces = objects.iter().map(|object| object.namespace.clone());
     namespaces
         .map(|namespace| {
             let variables = environment::of_services(services, &namespace);
-            (namespace, Arc::new(variables))
+            (namespace, variables)
         })
         .collect()
 }

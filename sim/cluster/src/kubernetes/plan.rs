@@ -169,10 +169,9 @@ pub struct Container {
     pub program: String,
     /// The program's arguments, `$(VAR)` not yet replaced.
     pub args: Vec<String>,
-    /// In the order of the manifest, since values may name earlier ones as `$(VAR)`.
+    /// What tells of services, then the manifest's own in its order: a later one of the same name
+    /// wins, and values may name earlier ones as `$(VAR)`.
     pub env: Vec<(String, EnvValue)>,
-    /// Variables that tell of the services of the namespace; `env` wins.
-    pub service_env: Arc<BTreeMap<String, String>>,
     /// ConfigMaps, Secrets and the downward API as files, by their path in the container.
     pub files: BTreeMap<String, FileValue>,
     /// Volumes by their name, and the folders at which they are mounted.

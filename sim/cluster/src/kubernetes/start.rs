@@ -49,23 +49,16 @@ impl Container {
         Ok((launch, loaded))
     }
 
-    /// Values see those before them and the services (kubelet, `makeEnvironmentVariables`).
+    /// Values see those before them (kubelet, `makeEnvironmentVariables`).
     fn environment(&self, pod: &Identity) -> BTreeMap<String, String> {
         let mut env: BTreeMap<String, String> = BTreeMap::new();
         for (name, value) in &self.env {
             let value = match value {
                 EnvValue::Literal(text) => text.clone(),
                 EnvValue::Field(field) => field.value(pod),
-                EnvValue::Text(text) => expand(text, |name| {
-                    env.get(name)
-                        .or_else(|| self.service_env.get(name))
-                        .cloned()
-                }),
+                EnvValue::Text(text) => expand(text, |name| env.get(name).cloned()),
             };
             env.insert(name.clone(), value);
-        }
-        for (name, value) in &*self.service_env {
-            env.entry(name.clone()).or_insert_with(|| value.clone());
         }
         env
     }

@@ -79,7 +79,6 @@ pub(super) fn container(
         program,
         args,
         env,
-        service_env: seen.service_env.clone(),
         files,
         mounts,
         ports,

@@ -12,7 +12,8 @@ use crate::kubernetes::place::Place;
 use crate::kubernetes::plan::{EnvValue, Field};
 use crate::kubernetes::quantity::Quantity;
 
-/// `envFrom` first, then `env`, whose values win (kubelet, `makeEnvironmentVariables`).
+/// What tells of services, then `envFrom`, then `env`; the later wins (kubelet,
+/// `makeEnvironmentVariables`).
 pub(super) fn env(
     container: &Container,
     place: &Place<'_>,
@@ -20,7 +21,10 @@ pub(super) fn env(
     around: &Around<'_>,
     notes: &mut Notes,
 ) -> Vec<(String, EnvValue)> {
-    let mut env = Vec::new();
+    let services = seen.service_env.iter();
+    let mut env: Vec<(String, EnvValue)> = services
+        .map(|(name, value)| (name.clone(), EnvValue::Literal(value.clone())))
+        .collect();
     for (index, from) in container.env_from.iter().flatten().enumerate() {
         let place = place.item_of("envFrom", index);
         let (kind, name, optional, place) = match (&from.config_map_ref, &from.secret_ref) {

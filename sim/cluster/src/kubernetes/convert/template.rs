@@ -1,7 +1,6 @@
 //! The template of a workload's pods.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use k8s_openapi::api::core::v1 as api;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -27,7 +26,7 @@ pub(super) struct Seen<'a> {
     /// The container that the workload is named for: its first.
     pub(super) main: Option<&'a str>,
     pub(super) service_account: &'a str,
-    pub(super) service_env: Arc<BTreeMap<String, String>>,
+    pub(super) service_env: &'a BTreeMap<String, String>,
     /// The one that is looked at; `None` for the volumes of all.
     own: Option<&'a api::Container>,
     spec: &'a api::PodSpec,
@@ -91,13 +90,14 @@ pub(super) fn template(
     let account = spec.service_account_name.as_deref();
     let account = account.or(spec.service_account.as_deref());
     let links = spec.enable_service_links.unwrap_or(true);
+    let none = BTreeMap::new();
     let service_env = around.service_env.get(source.namespace).filter(|_| links);
     let mut seen = Seen {
         namespace: source.namespace,
         workload: source.workload,
         main: spec.containers.first().map(|first| first.name.as_str()),
         service_account: account.filter(|name| !name.is_empty()).unwrap_or("default"),
-        service_env: service_env.cloned().unwrap_or_default(),
+        service_env: service_env.unwrap_or(&none),
         own: None,
         spec,
     };
