@@ -17,7 +17,7 @@ use squall_cluster::plan::{Plan as Cluster, Surroundings};
 use squall_host::launch::Loader;
 use squall_host::{Diagnostic, Diagnostics, Loaded, Origin};
 
-use crate::file::{Act, Located, Scenario};
+use crate::file::{Act, Located, Manifests, Scenario};
 use crate::timeline::Timeline;
 use crate::yaml::Problems;
 
@@ -211,9 +211,18 @@ fn cluster(
 /// The Compose file that a scenario names, read.
 fn project(scenario: &Scenario, folder: &Path) -> Result<Project, Diagnostics> {
     let system = &scenario.system;
-    let path = folder.join(&system.compose.value);
+    let origin = Origin::new(scenario.file.clone(), system.manifests.line());
+    let file = match &system.manifests {
+        Manifests::Compose(file) => file,
+        Manifests::Kubernetes(_) => {
+            let problem = Diagnostic::at(origin, "manifests of Kubernetes are not played yet");
+            return Err(problem
+                .help("name a Compose file: `compose: docker-compose.yml`")
+                .into());
+        }
+    };
+    let path = folder.join(&file.value);
     if !path.is_file() {
-        let origin = Origin::new(scenario.file.clone(), system.compose.line);
         let message = format!("no Compose file `{}`", path.display());
         let help = "the path starts at the folder of the scenario file";
         return Err(Diagnostic::at(origin, message).help(help).into());

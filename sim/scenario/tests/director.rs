@@ -656,3 +656,54 @@ phases:
     );
     assert_eq!(record.summary.verdict, Verdict::Failed);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_cluster_is_told_what_to_do_in_the_words_of_kubectl() {
+    let fake = Arc::new(Fake::new());
+    let record = steps(
+        &fake,
+        "",
+        "      - {at: 1s, delete_pod: [a, b]}
+      - {at: 2s, rollout_restart: a}
+      - {at: 3s, set_image: {a: 'registry/a:2'}}
+      - {at: 4s, drain: agent-0, for: 2s}
+      - {at: 7s, uncordon: agent-1}
+      - {at: 8s, power_off: b}
+",
+    )
+    .await;
+    let state = fake.state.lock().unwrap();
+    assert_eq!(
+        state.pods,
+        [
+            "delete pod a at 6s",
+            "delete pod b at 6s",
+            "rollout restart a at 7s",
+            "set image a registry/a:2 at 8s",
+            "drain agent-0 at 9s",
+            "uncordon agent-0 at 11s",
+            "uncordon agent-1 at 12s",
+            "b dark, 0 off before",
+        ]
+    );
+    assert_eq!(state.power, [(2, false)]);
+    let told: Vec<(String, Kind)> = record
+        .happenings
+        .iter()
+        .map(|one| (format!("{} {}", one.host, one.what), one.kind))
+        .collect();
+    let one = |text: &str, kind| (text.to_owned(), kind);
+    assert_eq!(
+        told,
+        [
+            one("a deleted", Kind::Fault),
+            one("b deleted", Kind::Fault),
+            one("a rollout restarted", Kind::Note),
+            one("a image set to registry/a:2", Kind::Note),
+            one("agent-0 drained", Kind::Fault),
+            one("agent-0 uncordoned", Kind::Note),
+            one("agent-1 uncordoned", Kind::Note),
+            one("b power is gone", Kind::Fault),
+        ]
+    );
+}

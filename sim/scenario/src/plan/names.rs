@@ -86,6 +86,13 @@ impl Lookup<'_> {
                     super::chaos::check(document, self.cluster, &self.clients, self.problems);
                 }
             }
+            Act::Kubectl(commands) => {
+                for command in commands {
+                    let message = format!("`kubectl {}` in a system of Compose", command.value);
+                    let help = "its words are kill, stop, start, restart, pause, unpause, scale";
+                    self.problems.add(command.line, message, help);
+                }
+            }
             Act::Heal(_) | Act::Load(_) => {}
         }
     }

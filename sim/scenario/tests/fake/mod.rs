@@ -24,7 +24,7 @@ use squall_host::shutdown::Trigger;
 use squall_host::{Host, Launch, Loaded, Shutdown};
 use squall_record::State as Seen;
 use squall_scenario::file::Process;
-use squall_scenario::world::{Pod, System, World};
+use squall_scenario::world::{Kubectl, Pod, System, World};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -244,6 +244,20 @@ impl System for Handle {
     }
     fn scale(&self, _: &str, _: u32) -> BoxFuture<'static, Result<(), String>> {
         Box::pin(async { Ok(()) })
+    }
+    fn kubectl(&self, command: Kubectl) -> BoxFuture<'static, Result<(), String>> {
+        let fake = self.0.clone();
+        Box::pin(async move {
+            let at = fake.began.elapsed();
+            let text = format!("{command} at {at:?}");
+            fake.state.lock().unwrap().pods.push(text);
+            Ok(())
+        })
+    }
+    fn power_lost(&self, target: &str) {
+        let mut state = self.0.state.lock().unwrap();
+        let off = state.power.iter().filter(|(_, on)| !on).count();
+        state.pods.push(format!("{target} dark, {off} off before"));
     }
     /// A start makes it so a second later.
     fn rolled_out(&self, target: &str) -> BoxFuture<'static, Result<(), String>> {
