@@ -48,6 +48,7 @@ clients:
 async fn direct(fake: &Arc<Fake>, text: &str) -> (RunRecord, Vec<String>) {
     let handle = Handle(fake.clone());
     let (journal, heard) = (Arc::new(Journal::new()), Arc::new(Heard::default()));
+    fake.state.lock().unwrap().log = Some(journal.clone());
     let director = Director {
         scenario: Arc::new(Scenario::read("x.yaml".into(), text).unwrap()),
         workloads: Vec::new(),
@@ -706,4 +707,36 @@ async fn a_cluster_is_told_what_to_do_in_the_words_of_kubectl() {
             one("b power is gone", Kind::Fault),
         ]
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_proxy_s_log_tells_the_database() {
+    let fake = Arc::new(Fake::new());
+    // The line of a request comes when the next one is on its way.
+    let head = closed_loop().replace("300ms", "20ms").replace(
+        "$.postgres_ip",
+        "{log: haproxy, matches: 'pool/(pg_[a-z]+)'}",
+    );
+    let text = format!(
+        "{head}
+phases:
+  - {{phase: one, requests: 10, expect: {{databases: {{pg_a: 50%, pg_b: 50%}}, distinct_databases: 2}}}}
+  - phase: two
+    requests: 3
+    expect:
+      only_databases: [pg_a, pg_b]
+      sequence: [{{requests: 1, database: pg_b}}, {{requests: 1, database: pg_a}}, {{requests: 1}}]
+"
+    );
+    let (record, _) = direct(&fake, &text).await;
+    assert_eq!(
+        record.summary.verdict,
+        Verdict::Passed,
+        "{:#?}",
+        record.summary.phases
+    );
+    for sample in &record.samples {
+        let (backend, database) = (sample.backend.clone().unwrap(), sample.database.clone());
+        assert_eq!(database.unwrap().as_str(), format!("pg_{backend}"));
+    }
 }

@@ -361,6 +361,20 @@ fn every_mistake_has_its_line_and_its_help() {
             &["2: a second node `a`"],
         ),
         (
+            client(
+                "get: http://x\n    rate: 1/s\n    database: {log: a, matches: '('}\n    backend: {log: a}",
+            ),
+            &[
+                "7: `(` is no regular expression: error: unclosed group",
+                "8: where to read a value has no `header`",
+                "8: unknown key `log`",
+            ],
+        ),
+        (
+            client("get: http://x\n    rate: 1/s\n    database: {log: a}"),
+            &["7: where to read a value has no `matches`"],
+        ),
+        (
             phase("expect: {sequence: []}"),
             &["9: the sequence is empty"],
         ),

@@ -41,7 +41,13 @@ fn judgements(search: &mut Search<'_>) {
 
 /// What the breach of a phase's only expectation is called.
 fn name_of(phase: &Phase) -> Option<Breach> {
-    let judged = judge::phase(phase, Duration::ZERO, Duration::ZERO, &[]);
+    let judged = judge::phase(
+        phase,
+        Duration::ZERO,
+        Duration::ZERO,
+        &[],
+        &judge::Workloads::default(),
+    );
     let what = judged.expectations.into_iter().next()?.what;
     Some(Breach {
         what,

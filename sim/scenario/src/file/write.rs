@@ -231,6 +231,10 @@ fn write_client(client: &Client) -> Tree {
 fn extract(place: &Extract) -> Tree {
     match place {
         Extract::Header(name) => Tree::one("header", Tree::text(name.as_str())),
+        Extract::Log { of, matches } => Tree::Map(vec![
+            ("log".to_owned(), Tree::text(of)),
+            ("matches".to_owned(), Tree::text(matches)),
+        ]),
         Extract::Json(steps) => {
             let mut text = "$".to_owned();
             for (at, step) in steps.iter().enumerate() {

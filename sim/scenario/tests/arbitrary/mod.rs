@@ -293,9 +293,11 @@ fn client() -> impl Strategy<Value = Client> {
         made.collect::<Vec<_>>()
     });
     let timeout = prop_oneof![Just(Duration::from_secs(30)), millis(1..100_000)];
+    let log = (text(), "[a-z]{1,3}/\\([a-z]\\[0-9\\]\\+\\)|\\.[*]");
+    let log = log.prop_map(|(of, matches)| Extract::Log { of, matches });
     let places = (
         option::of(extract()),
-        option::of(extract()),
+        option::of(prop_oneof![extract(), log]),
         option::of(extract()),
     );
     let body = prop_oneof![Just(String::new()), text()];
