@@ -13,7 +13,7 @@ use squall_explore::{Breach, Facts};
 use squall_host::{Diagnostic, Diagnostics, Origin};
 use squall_record::Verdict;
 use squall_scenario::file::write::write;
-use squall_scenario::{Plan, RunError, RunOptions, Scenario, simulated};
+use squall_scenario::{Plan, RunError, RunOptions, simulated};
 
 use crate::args::ShrinkArgs;
 use crate::exit::{Exit, complain, complain_all, say};
