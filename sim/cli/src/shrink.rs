@@ -13,7 +13,7 @@ use squall_explore::{Breach, Facts};
 use squall_host::{Diagnostic, Diagnostics, Origin};
 use squall_record::Verdict;
 use squall_scenario::file::write::write;
-use squall_scenario::{Plan, RunError, RunOptions, Scenario, simulated};
+use squall_scenario::{Plan, RunError, RunOptions, simulated};
 
 use crate::args::ShrinkArgs;
 use crate::exit::{Exit, complain, complain_all, say};
@@ -112,7 +112,9 @@ fn finish(
     ));
     scenario.seed = Some(seed);
     scenario.verdict = Verdict::Failed;
-    scenario.system.compose.value = compose_from(&scenario, &args.file, &path);
+    for named in scenario.system.manifests.paths_mut() {
+        named.value = named_from(&named.value, &args.file, &path);
+    }
     let comment = format!(
         "Written by: {}\nWhat fails: {breach}\nBefore: {}\nAfter {} runs: {}\n\
          Replay: squall run {}\nTrace when this was written: {trace_hash}",
@@ -208,14 +210,13 @@ fn beside(file: &Path) -> PathBuf {
     file.with_file_name(format!("{stem}-shrunk.yaml"))
 }
 
-/// The Compose file, as the written file has to name it.
-fn compose_from(scenario: &Scenario, from: &Path, to: &Path) -> String {
+/// A path of the scenario, as the written file has to name it.
+fn named_from(named: &str, from: &Path, to: &Path) -> String {
     let folder = |file: &Path| file.parent().unwrap_or(Path::new("")).to_owned();
-    let compose = &scenario.system.compose.value;
     if folder(from) == folder(to) {
-        return compose.clone();
+        return named.to_owned();
     }
-    let path = folder(from).join(compose);
+    let path = folder(from).join(named);
     let path = std::path::absolute(&path).unwrap_or(path);
     path.display().to_string()
 }

@@ -7,6 +7,7 @@
 //! | part of the file | module |
 //! |---|---|
 //! | `scenario`, `about`, `system` | here |
+//! | `compose`, `kubernetes` and what belongs to them | [`manifests`] |
 //! | `network`, `links` | [`link`] |
 //! | `cpu` | [`cpu`] |
 //! | `invariants` | `invariant` |
@@ -99,6 +100,7 @@ mod invariant;
 pub mod length;
 pub mod link;
 pub mod load;
+pub mod manifests;
 pub mod phase;
 pub mod step;
 pub mod write;
@@ -120,6 +122,7 @@ pub use explore::Budget;
 pub use length::Length;
 pub use link::Normal;
 pub use load::Load;
+pub use manifests::{Forward, Kubernetes, Manifests};
 pub use phase::Phase;
 pub use step::{Act, Applied, Healed, Links, Process, Source, Step};
 
@@ -159,8 +162,8 @@ pub struct Scenario {
 /// What is put under test.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct System {
-    /// The Compose file, relative to the scenario file.
-    pub compose: Located<String>,
+    /// Where it is described.
+    pub manifests: Manifests,
     /// Values for `${VAR}` in the Compose file.
     pub environment: BTreeMap<String, String>,
     /// Compose profiles that are switched on.
@@ -169,9 +172,10 @@ pub struct System {
     pub programs: BTreeMap<String, Located<String>>,
     /// How long the system may take until all of it has started.
     pub up_within: Duration,
-    /// Services that are left out. Nobody waits for them; who needs their names cannot start.
+    /// Services or workloads that are left out. Nobody waits for them; who needs their names cannot
+    /// start.
     pub without: Vec<Located<String>>,
-    /// How many containers of a service there are, whatever the Compose file says.
+    /// How many containers of a service or pods of a workload there are, whatever the manifests say.
     pub scale: BTreeMap<String, Located<u32>>,
 }
 
@@ -305,19 +309,7 @@ fn read_root(file: Arc<str>, root: &Node, problems: &mut Problems) -> Option<Sce
 
 fn read_system(node: &Node, problems: &mut Problems) -> Option<System> {
     let mut fields = node.fields("system", problems)?;
-    let compose = fields
-        .require(
-            "compose",
-            "name the Compose file: `compose: docker-compose.yml`",
-            problems,
-        )
-        .and_then(|node| {
-            let value = node.expect_text("compose", problems)?.to_owned();
-            Some(Located {
-                line: node.line,
-                value,
-            })
-        });
+    let manifests = manifests::read(&mut fields, problems);
     let mut environment = BTreeMap::new();
     let mut programs = BTreeMap::new();
     for (key, node) in entries(&mut fields, "environment", problems) {
@@ -355,7 +347,7 @@ fn read_system(node: &Node, problems: &mut Problems) -> Option<System> {
     }
     fields.finish(problems);
     Some(System {
-        compose: compose?,
+        manifests: manifests?,
         environment,
         profiles: profiles.into_iter().map(|(_, profile)| profile).collect(),
         programs,

@@ -9,6 +9,7 @@
 //! | [`world`] | what the director needs: machines, links, a control plane |
 //! | [`client`] | HTTP load as a program on a machine of its own |
 //! | [`recorder`] | what became of each request |
+//! | `proxy_log` | which database a request had, by the proxy's log |
 //! | [`judge`] | the figures of a phase, and its expectations |
 //! | [`journal`] | what befell the system, and what its processes said |
 //! | [`run`] | how a run is asked for |
@@ -26,6 +27,7 @@ pub mod journal;
 pub mod judge;
 mod members;
 pub mod plan;
+mod proxy_log;
 pub mod recorder;
 pub mod run;
 pub mod simulated;

@@ -5,17 +5,15 @@
 //! time. What a run needs is in the [`Plan`].
 
 mod chaos;
+mod cluster;
 mod names;
 mod outline;
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use squall_cluster::compose::{self, Project};
-use squall_cluster::kubernetes;
-use squall_cluster::plan::{self, Surroundings};
+use squall_cluster::compose::Project;
 use squall_host::launch::Loader;
 use squall_host::{Diagnostic, Diagnostics, Loaded, Origin};
 
@@ -23,6 +21,7 @@ use crate::file::{Act, Located, Scenario};
 use crate::timeline::Timeline;
 use crate::yaml::Problems;
 
+pub use cluster::Cluster;
 pub use outline::{Outline, Unit, Words};
 
 /// The programs that can be run, and the commands that can be run beside them.
@@ -51,15 +50,6 @@ pub struct Plan {
     pub workloads: Vec<Workload>,
     /// What in fault documents is probably not meant.
     pub warnings: Vec<Diagnostic>,
-}
-
-/// A system that can be run.
-#[derive(Clone, Debug)]
-pub enum Cluster {
-    /// By Compose.
-    Compose(plan::Plan),
-    /// By Kubernetes.
-    Kubernetes(kubernetes::Plan),
 }
 
 /// A client that is a program: it runs on a machine outside the system from the start of the story
@@ -115,12 +105,8 @@ impl Plan {
         let warnings = documents(&mut scenario, folder, &mut problems);
         let timeline = Timeline::of(&scenario);
         check_size(&scenario, &timeline, &mut problems);
-        let cluster = cluster(&scenario, manifest, programs, &mut problems);
-        let outline = match &cluster {
-            Some(Cluster::Compose(plan)) => Outline::of_compose(plan),
-            Some(Cluster::Kubernetes(plan)) => Outline::of_kubernetes(plan, &[], &[]),
-            None => Outline::default(),
-        };
+        let cluster = cluster::plan(&scenario, manifest, programs, &mut problems);
+        let outline = cluster.as_ref().map(Cluster::outline).unwrap_or_default();
         if cluster.is_some() {
             names::check(&scenario, &workloads, &outline, &mut problems);
         }
@@ -183,98 +169,4 @@ fn check_size(scenario: &Scenario, timeline: &Timeline, problems: &mut Problems)
             "lower a rate, or shorten a phase",
         );
     }
-}
-
-fn cluster(
-    scenario: &Scenario,
-    manifest: Manifest<'_>,
-    programs: &Programs<'_>,
-    problems: &mut Problems,
-) -> Option<Cluster> {
-    let system = &scenario.system;
-    let mut played_by = BTreeMap::new();
-    let mut all_known = true;
-    for (what, program) in &system.programs {
-        if (programs.load)(&program.value).is_none() {
-            all_known = false;
-            problems.add(
-                program.line,
-                format!("no program `{}`", program.value),
-                crate::yaml::suggestion(&program.value, programs.names),
-            );
-        }
-        played_by.insert(what.clone(), program.value.clone());
-    }
-    let around = Surroundings {
-        programs: &played_by,
-        load: programs.load,
-        knows: programs.knows,
-    };
-    let plan = |mut project: Project| {
-        Diagnostics::check(resize(&mut project, scenario))?;
-        // Each service that is played by a program that is not there would only say so again.
-        let plan = || squall_cluster::plan::plan(&project, &around);
-        let plan = all_known.then(plan).transpose()?;
-        Ok(plan.map(Cluster::Compose))
-    };
-    let cluster = match manifest {
-        Manifest::In(folder) => project(scenario, folder).and_then(plan),
-        Manifest::Read(project) => plan(project.clone()),
-    };
-    match cluster {
-        Ok(cluster) => cluster,
-        Err(diagnostics) => {
-            problems.append(diagnostics);
-            None
-        }
-    }
-}
-
-/// The Compose file that a scenario names, read.
-fn project(scenario: &Scenario, folder: &Path) -> Result<Project, Diagnostics> {
-    let system = &scenario.system;
-    let path = folder.join(&system.compose.value);
-    if !path.is_file() {
-        let origin = Origin::new(scenario.file.clone(), system.compose.line);
-        let message = format!("no Compose file `{}`", path.display());
-        let help = "the path starts at the folder of the scenario file";
-        return Err(Diagnostic::at(origin, message).help(help).into());
-    }
-    let options = compose::Options {
-        variables: system.environment.clone(),
-        profiles: system.profiles.clone(),
-        project_name: None,
-    };
-    compose::read(&path.display().to_string(), &options)
-}
-
-/// Takes services out of a project and scales others, as the scenario says; what it says in vain.
-fn resize(project: &mut Project, scenario: &Scenario) -> Vec<Diagnostic> {
-    let names: Vec<String> = project.services.iter().map(|s| s.name.clone()).collect();
-    let unknown = |line: u32, name: &str| {
-        let origin = Origin::new(scenario.file.clone(), line);
-        let message = format!("no service `{name}` in the Compose file");
-        Diagnostic::at(origin, message).help(crate::yaml::suggestion(name, &names))
-    };
-    let mut problems = Vec::new();
-    for (name, replicas) in &scenario.system.scale {
-        match project.services.iter_mut().find(|s| s.name == *name) {
-            Some(service) => service.replicas.value = replicas.value,
-            None => problems.push(unknown(replicas.line, name)),
-        }
-    }
-    for name in &scenario.system.without {
-        if !names.contains(&name.value) {
-            problems.push(unknown(name.line, &name.value));
-        }
-        project
-            .services
-            .retain(|service| service.name != name.value);
-        for service in &mut project.services {
-            service
-                .depends_on
-                .retain(|dependency| dependency.value.service != name.value);
-        }
-    }
-    problems
 }

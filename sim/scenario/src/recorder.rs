@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -113,6 +114,16 @@ impl Recorder {
     /// Calls `read` with the samples that were sent between two times of the story. One that is
     /// still pending counts as timed out now.
     pub fn between<T>(&self, from: Duration, to: Duration, read: impl FnOnce(&[Sample]) -> T) -> T {
+        self.among(from, to, |samples, range| read(&samples[range]))
+    }
+
+    /// The same with all samples, and which of them were sent between those times.
+    pub fn among<T>(
+        &self,
+        from: Duration,
+        to: Duration,
+        read: impl FnOnce(&mut [Sample], Range<usize>) -> T,
+    ) -> T {
         let now_us = self.now_us();
         let inner = &mut *self.lock();
         let start = inner
@@ -121,11 +132,11 @@ impl Recorder {
         let end = inner
             .samples
             .partition_point(|s| s.sent_us < self.in_run_us(to));
-        for index in inner.pending.range(start..end.max(start)) {
+        for index in &inner.pending {
             let sample = &mut inner.samples[*index];
             sample.latency_us = now_us.saturating_sub(sample.sent_us);
         }
-        read(&inner.samples[start..end.max(start)])
+        read(&mut inner.samples, start..end.max(start))
     }
 
     /// Takes all samples out.

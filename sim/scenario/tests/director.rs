@@ -48,6 +48,7 @@ clients:
 async fn direct(fake: &Arc<Fake>, text: &str) -> (RunRecord, Vec<String>) {
     let handle = Handle(fake.clone());
     let (journal, heard) = (Arc::new(Journal::new()), Arc::new(Heard::default()));
+    fake.state.lock().unwrap().log = Some(journal.clone());
     let director = Director {
         scenario: Arc::new(Scenario::read("x.yaml".into(), text).unwrap()),
         workloads: Vec::new(),
@@ -655,4 +656,87 @@ phases:
         ]
     );
     assert_eq!(record.summary.verdict, Verdict::Failed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cluster_is_told_what_to_do_in_the_words_of_kubectl() {
+    let fake = Arc::new(Fake::new());
+    let record = steps(
+        &fake,
+        "",
+        "      - {at: 1s, delete_pod: [a, b]}
+      - {at: 2s, rollout_restart: a}
+      - {at: 3s, set_image: {a: 'registry/a:2'}}
+      - {at: 4s, drain: agent-0, for: 2s}
+      - {at: 7s, uncordon: agent-1}
+      - {at: 8s, power_off: b}
+",
+    )
+    .await;
+    let state = fake.state.lock().unwrap();
+    assert_eq!(
+        state.pods,
+        [
+            "delete pod a at 6s",
+            "delete pod b at 6s",
+            "rollout restart a at 7s",
+            "set image a registry/a:2 at 8s",
+            "drain agent-0 at 9s",
+            "uncordon agent-0 at 11s",
+            "uncordon agent-1 at 12s",
+            "b dark, 0 off before",
+        ]
+    );
+    assert_eq!(state.power, [(2, false)]);
+    let told: Vec<(String, Kind)> = record
+        .happenings
+        .iter()
+        .map(|one| (format!("{} {}", one.host, one.what), one.kind))
+        .collect();
+    let one = |text: &str, kind| (text.to_owned(), kind);
+    assert_eq!(
+        told,
+        [
+            one("a deleted", Kind::Fault),
+            one("b deleted", Kind::Fault),
+            one("a rollout restarted", Kind::Note),
+            one("a image set to registry/a:2", Kind::Note),
+            one("agent-0 drained", Kind::Fault),
+            one("agent-0 uncordoned", Kind::Note),
+            one("agent-1 uncordoned", Kind::Note),
+            one("b power is gone", Kind::Fault),
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_proxy_s_log_tells_the_database() {
+    let fake = Arc::new(Fake::new());
+    // The line of a request comes when the next one is on its way.
+    let head = closed_loop().replace("300ms", "20ms").replace(
+        "$.postgres_ip",
+        "{log: haproxy, matches: 'pool/(pg_[a-z]+)'}",
+    );
+    let text = format!(
+        "{head}
+phases:
+  - {{phase: one, requests: 10, expect: {{databases: {{pg_a: 50%, pg_b: 50%}}, distinct_databases: 2}}}}
+  - phase: two
+    requests: 3
+    expect:
+      only_databases: [pg_a, pg_b]
+      sequence: [{{requests: 1, database: pg_b}}, {{requests: 1, database: pg_a}}, {{requests: 1}}]
+"
+    );
+    let (record, _) = direct(&fake, &text).await;
+    assert_eq!(
+        record.summary.verdict,
+        Verdict::Passed,
+        "{:#?}",
+        record.summary.phases
+    );
+    for sample in &record.samples {
+        let (backend, database) = (sample.backend.clone().unwrap(), sample.database.clone());
+        assert_eq!(database.unwrap().as_str(), format!("pg_{backend}"));
+    }
 }

@@ -4,9 +4,12 @@
 use std::time::Duration;
 
 use squall_check::Invariant;
+use squall_cluster::kubernetes::Parameters;
 use squall_fault::LinkFault;
 use squall_fault::link::Loss;
-use squall_scenario::file::{Act, Extract, Load, Pace, Process, Quantity, Scenario, is_scenario};
+use squall_scenario::file::{
+    Act, Extract, Load, Manifests, Pace, Process, Quantity, Scenario, is_scenario,
+};
 
 const GOOD: &str = r#"# A comment first.
 scenario: kill-follower
@@ -156,6 +159,12 @@ fn with(more: &str) -> String {
     )
 }
 
+fn kubernetes(paths: &str, more: &str) -> String {
+    format!(
+        "scenario: x\nsystem: {{kubernetes: {paths}, {more}}}\nphases: [{{phase: p, for: 1s}}]\n"
+    )
+}
+
 fn phase(more: &str) -> String {
     with(&format!(
         "phases:\n  - phase: p\n    for: 10s\n    {more}\n"
@@ -297,6 +306,73 @@ fn every_mistake_has_its_line_and_its_help() {
                 "phases:\n  - {phase: p, for: 1s}\ninvariants: [{reads-go-forward: {writes: load, reads: load}}]\n",
             ),
             &["8: the client `load` reads no count / say where it is"],
+        ),
+        (
+            phase("steps: [{drain: a, for: 1s}, {delete_pod: a, for: 1s}, {set_image: {}}]"),
+            &["9: `delete_pod` is over at once", "9: no image is set"],
+        ),
+        (
+            kubernetes("k8s", "profiles: [a], environment: {A: b}"),
+            &[
+                "2: `environment` in system is not honoured: it belongs to a system of `compose`",
+                "2: `profiles` in system is not honoured",
+            ],
+        ),
+        (
+            kubernetes("k8s", "compose: c.yml"),
+            &["2: a system has either `compose` or `kubernetes`, and this one both"],
+        ),
+        (
+            with("").replace("compose: c.yml", "compose: c.yml, forward: {1: a}")
+                + "phases: [{phase: p, for: 1s}]",
+            &["2: `forward` in system is not honoured: it belongs to a system of `kubernetes`"],
+        ),
+        (
+            "scenario: x\nsystem: {up_within: 1s}\nphases: [{phase: p, for: 1s}]".to_owned(),
+            &["2: a system has either `compose` or `kubernetes`, and this one neither"],
+        ),
+        (
+            kubernetes(
+                "k8s",
+                "forward: {8081: nginx, x: 'a:1', 1: 'a:0', 2: ':80'}",
+            ),
+            &[
+                "2: `nginx` is no target with its port",
+                "2: `x` is no port",
+                "2: `a:0` is no target with its port",
+                "2: `:80` is no target with its port",
+            ],
+        ),
+        (
+            kubernetes(
+                "k8s",
+                "cluster: {nodes: 0, dns_ttl: 500ms, dns_cache: maybe, wach: 1s, sandbox: 1}",
+            ),
+            &[
+                "2: no cluster has 0 nodes",
+                "2: `1` is no duration",
+                "2: DNS counts in whole seconds",
+                "2: dns_cache is neither",
+                "2: unknown key `wach` in cluster / did you mean `watch`?",
+            ],
+        ),
+        (
+            kubernetes("k8s", "cluster: {nodes: [a, b, a]}"),
+            &["2: a second node `a`"],
+        ),
+        (
+            client(
+                "get: http://x\n    rate: 1/s\n    database: {log: a, matches: '('}\n    backend: {log: a}",
+            ),
+            &[
+                "7: `(` is no regular expression: error: unclosed group",
+                "8: where to read a value has no `header`",
+                "8: unknown key `log`",
+            ],
+        ),
+        (
+            client("get: http://x\n    rate: 1/s\n    database: {log: a}"),
+            &["7: where to read a value has no `matches`"],
         ),
         (
             phase("expect: {sequence: []}"),
@@ -670,4 +746,40 @@ fn a_budget_that_cannot_be_drawn_from_is_a_mistake() {
         let found = complaints(&text);
         assert!(found.len() == 1 && found[0].contains(wanted), "{found:#?}");
     }
+}
+
+#[test]
+fn a_cluster_is_described() {
+    let text = kubernetes(
+        "[k8s/base, k8s/cured]",
+        "namespace: highload-dns, forward: {8081: svc/nginx:80, 8404: 'deploy/haproxy:8404'}, \
+         cluster: {nodes: 2, dns_ttl: 30s, dns_cache: false, watch: 0, proxy_sync: 1s}, \
+         scale: {backend: 3}, without: [haproxy]",
+    );
+    let scenario = Scenario::read("x.yaml".into(), &text).unwrap();
+    let Manifests::Kubernetes(kubernetes) = &scenario.system.manifests else {
+        panic!("{:?}", scenario.system)
+    };
+    let paths = kubernetes.paths.iter().map(|path| path.value.as_str());
+    assert!(paths.eq(["k8s/base", "k8s/cured"]));
+    let forward = kubernetes.forward.iter();
+    let forward: Vec<_> = forward
+        .map(|one| (one.port, one.to.value.as_str(), one.to_port))
+        .collect();
+    assert_eq!(
+        forward,
+        [(8081, "svc/nginx", 80), (8404, "deploy/haproxy", 8404)]
+    );
+    assert_eq!(
+        kubernetes.parameters,
+        Parameters {
+            nodes: vec!["server-0".to_owned(), "agent-0".to_owned()],
+            dns_ttl_s: 30,
+            dns_cache: false,
+            watch: Duration::ZERO,
+            proxy_sync: Duration::from_secs(1),
+            ..Parameters::default()
+        }
+    );
+    assert_eq!(scenario.system.scale["backend"].value, 3);
 }

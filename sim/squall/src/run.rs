@@ -116,7 +116,7 @@ impl Test {
         plan.ok_or_else(|| {
             let origin = Origin::new(
                 self.scenario.file.clone(),
-                self.scenario.system.compose.line,
+                self.scenario.system.manifests.line(),
             );
             let problem = Diagnostic::at(origin, "this test has no service");
             let help = "say what is tested: `test.service(\"api\", run)`";
@@ -131,7 +131,7 @@ impl Test {
         let mut complain = |origin: &Origin, message: String, help: &str| {
             problems.push(Diagnostic::at(origin.clone(), message).help(help));
         };
-        let start = Origin::new(scenario.file.clone(), scenario.system.compose.line);
+        let start = Origin::new(scenario.file.clone(), scenario.system.manifests.line());
         if self.folder.is_some()
             && let Some(service) = self.services.first()
         {
@@ -163,7 +163,7 @@ impl Test {
             let help = "leave `lasts` out: the phases say it";
             complain(&start, "this test has phases and a length".to_owned(), help);
         }
-        // Phases of a test say how long they last.
+        // Without phases that end with something, as long as they say.
         let lengths = scenario.at_most();
         let end: Duration = lengths.iter().sum();
         for (origin, fault) in &self.faults {

@@ -17,7 +17,7 @@ use squall_host::{Diagnostic, Diagnostics, Facts, Host, Launch, Loaded, Origin, 
 use squall_record::Verdict;
 use squall_scenario::Scenario;
 use squall_scenario::file::link::network;
-use squall_scenario::file::{self, Cpu, Located, System, UP_WITHIN};
+use squall_scenario::file::{self, Cpu, Located, Manifests, System, UP_WITHIN};
 
 use crate::client::{self, Client};
 use crate::fault::Fault;
@@ -58,7 +58,7 @@ impl Test {
             name: name.to_owned(),
             about: None,
             system: System {
-                compose,
+                manifests: Manifests::Compose(compose),
                 environment: BTreeMap::new(),
                 profiles: Vec::new(),
                 programs: BTreeMap::new(),

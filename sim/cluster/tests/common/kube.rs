@@ -42,7 +42,6 @@ pub(crate) fn container(name: &str) -> Container {
         pre_stop: None,
         post_start: None,
         sidecar: false,
-        service_env: Arc::default(),
         load: (|_: &squall_host::Launch| {
             let run = |_, _| std::future::pending::<Result<(), std::io::Error>>();
             Ok(Loaded::new(Facts::default(), run))

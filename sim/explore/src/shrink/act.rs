@@ -18,6 +18,7 @@ pub(super) fn parts(act: &Act) -> usize {
             (names + 100 * open) * ways
         }
         Act::Load(loads) => loads.len(),
+        Act::Kubectl(commands) => commands.len(),
         Act::Scale(..) | Act::Heal(_) | Act::Chaos(_) => 1,
     }
 }
@@ -55,6 +56,7 @@ pub(super) fn simpler(act: &Act) -> Vec<Act> {
         Act::Machine(names, fault) => one_less(names)
             .map(|names| Act::Machine(names, fault.clone()))
             .collect(),
+        Act::Kubectl(commands) => one_less(commands).map(Act::Kubectl).collect(),
         Act::Reset(links) => simpler_links(links).map(Act::Reset).collect(),
         _ => Vec::new(),
     }
@@ -87,10 +89,10 @@ pub(super) fn weaker(act: &Act) -> Vec<Act> {
 
 type Names = Vec<Located<String>>;
 
-fn one_less(names: &Names) -> impl Iterator<Item = Names> {
+fn one_less<T: Clone>(names: &[T]) -> impl Iterator<Item = Vec<T>> {
     let several = if names.len() > 1 { names.len() } else { 0 };
     (0..several).rev().map(|at| {
-        let mut fewer = names.clone();
+        let mut fewer = names.to_vec();
         fewer.remove(at);
         fewer
     })
@@ -108,10 +110,10 @@ fn simpler_links(links: &Links) -> impl Iterator<Item = Links> {
         all.push(with(from.clone(), towards.clone(), false));
         all.push(with(towards.clone(), from.clone(), false));
     }
-    for fewer in from.iter().flat_map(one_less) {
+    for fewer in from.iter().flat_map(|names| one_less(names)) {
         all.push(with(Some(fewer), towards.clone(), links.both_ways));
     }
-    for fewer in towards.iter().flat_map(one_less) {
+    for fewer in towards.iter().flat_map(|names| one_less(names)) {
         all.push(with(from.clone(), Some(fewer), links.both_ways));
     }
     all.into_iter()

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use squall_scenario::file::{Located, Phase, Scenario, Step};
-use squall_scenario::judge::{self, Workloads};
+use squall_scenario::judge;
 
 use super::{Search, act, subset};
 use crate::breach::Breach;
@@ -41,7 +41,13 @@ fn judgements(search: &mut Search<'_>) {
 
 /// What the breach of a phase's only expectation is called.
 fn name_of(phase: &Phase) -> Option<Breach> {
-    let judged = judge::phase(phase, Duration::ZERO, Duration::ZERO, &[], &Workloads::default());
+    let judged = judge::phase(
+        phase,
+        Duration::ZERO,
+        Duration::ZERO,
+        &[],
+        &judge::Workloads::default(),
+    );
     let what = judged.expectations.into_iter().next()?.what;
     Some(Breach {
         what,

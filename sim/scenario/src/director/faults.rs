@@ -20,6 +20,7 @@ use super::pods::{self, Kubelet};
 use crate::file::{Act, Healed, Links, Load, Located, Pace, Process};
 use crate::journal::micros;
 use crate::timeline::{Deed, Event};
+use crate::world::Kubectl;
 
 /// How long a machine takes to come up before its container is started; by then the control plane
 /// has heard that the process of before is gone.
@@ -128,6 +129,7 @@ impl<'a> Faults<'a> {
                 let what = format!("scale {} to {replicas}", service.value);
                 vec![Box::pin(async move { (what, done.await) })]
             }
+            Act::Kubectl(commands) => self.kubectl(commands, undo),
             Act::Heal(healed) => self.heal(*healed),
             Act::Reset(links) => {
                 self.tell(
@@ -264,6 +266,10 @@ impl<'a> Faults<'a> {
             let ends = self.over(&dark());
             let begins = (!on).then(|| self.lasts(dark()));
             self.tell_all(&service.value, what, kind, begins, ends);
+            if !on {
+                // Told before its processes are gone, so that it does not see them go.
+                self.director.system.power_lost(&service.value);
+            }
             for node in self.director.system.nodes(&service.value) {
                 self.director.world.set_power(node, on);
             }
@@ -275,6 +281,34 @@ impl<'a> Faults<'a> {
                     (what, done.await)
                 }));
             }
+        }
+        doing
+    }
+
+    /// Commands that are begun one after the other; a drain is undone by an uncordon.
+    fn kubectl(&self, commands: &[Located<Kubectl>], undo: bool) -> Vec<Doing> {
+        let mut doing: Vec<Doing> = Vec::new();
+        for command in commands {
+            let command = match &command.value {
+                Kubectl::Drain(node) if undo => Kubectl::Uncordon(node.clone()),
+                _ if undo => continue,
+                command => command.clone(),
+            };
+            let (host, what, kind) = match &command {
+                Kubectl::DeletePod(target) => (target, "deleted".to_owned(), Kind::Fault),
+                Kubectl::Drain(node) => (node, "drained".to_owned(), Kind::Fault),
+                Kubectl::Uncordon(node) => (node, "uncordoned".to_owned(), Kind::Note),
+                Kubectl::RolloutRestart(target) => {
+                    (target, "rollout restarted".to_owned(), Kind::Note)
+                }
+                Kubectl::SetImage(target, image) => {
+                    (target, format!("image set to {image}"), Kind::Note)
+                }
+            };
+            self.tell(host, what, kind);
+            let what = command.to_string();
+            let done = self.director.system.kubectl(command);
+            doing.push(Box::pin(async move { (what, done.await) }));
         }
         doing
     }

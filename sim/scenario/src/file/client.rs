@@ -70,6 +70,13 @@ pub enum Extract {
     Json(Vec<String>),
     /// In a header.
     Header(HeaderName),
+    /// Not in it, but in what a proxy logs of the connection that the request made; of a database.
+    Log {
+        /// The proxy: a service or a workload.
+        of: String,
+        /// A regular expression; its first group is the name.
+        matches: String,
+    },
 }
 
 impl Url {
@@ -384,6 +391,11 @@ fn read_extract(
     let node = fields.take(key)?;
     if let Value::Map(_) = &node.value {
         let mut inner = node.fields("where to read a value", problems)?;
+        if key == "database"
+            && let Some(of) = inner.take("log")
+        {
+            return read_log(of, inner, problems);
+        }
         let header = inner.require("header", "write `{header: X-Upstream-Addr}`", problems);
         inner.finish(problems);
         let header = header?;
@@ -408,6 +420,24 @@ fn read_extract(
         );
     }
     place
+}
+
+/// `{log: haproxy, matches: 'pg_pool/(pg[0-9]+)'}`
+fn read_log(of: &Node, mut fields: Fields<'_>, problems: &mut Problems) -> Option<Extract> {
+    const HELP: &str = "write for example `matches: 'pg_pool/(pg[0-9]+)'`";
+    let matches = fields.require("matches", HELP, problems);
+    fields.finish(problems);
+    let of = of.expect_text("log", problems)?.to_owned();
+    let node = matches?;
+    let matches = node.expect_text("matches", problems)?.to_owned();
+    if let Err(error) = regex::Regex::new(&matches) {
+        let why = error.to_string();
+        let why = why.lines().last().unwrap_or_default();
+        let message = format!("`{matches}` is no regular expression: {why}");
+        problems.add(node.line, message, HELP);
+        return None;
+    }
+    Some(Extract::Log { of, matches })
 }
 
 #[cfg(test)]

@@ -10,8 +10,10 @@
 //! | `partition`, `latency`, `loss`, `duplicate`, `corrupt`, `reorder`, `rate` | `link_fault` |
 //! | `stress`, `disk`, `clock`, `http`, `dns` | `machine_fault` |
 //! | `chaos` | `chaos` |
+//! | `delete_pod`, `rollout_restart`, `set_image`, `drain`, `uncordon` | `kubectl` |
 
 mod chaos;
+mod kubectl;
 mod link_fault;
 pub(super) mod links;
 mod machine_fault;
@@ -24,6 +26,7 @@ use super::client::Client;
 use super::length::Length;
 use super::load::{self, Load};
 use super::{Located, duration};
+use crate::world::Kubectl;
 use crate::yaml::{self, Expect, Node, Problems, Value};
 
 pub use chaos::{Applied, Source};
@@ -50,6 +53,9 @@ pub enum Act {
     Process(Process, Vec<Located<String>>),
     /// A service is given so many containers.
     Scale(Located<String>, u32),
+    /// Commands of `kubectl`, one after the other; at least one. What they drain is uncordoned when
+    /// the step is undone.
+    Kubectl(Vec<Located<Kubectl>>),
     /// Something is wrong with these links.
     Link(Links, LinkFault),
     /// Something is wrong with the machines of these services.
@@ -100,13 +106,16 @@ impl Act {
             Self::Process(process, _) => {
                 matches!(process, Process::Kill | Process::Stop | Process::Pause)
             }
+            Self::Kubectl(commands) => commands
+                .iter()
+                .all(|command| matches!(command.value, Kubectl::Drain(_))),
             _ => false,
         }
     }
 }
 
 /// The keys of a step that say what happens.
-const ACTS: [&str; 29] = [
+const ACTS: [&str; 34] = [
     "kill",
     "stop",
     "start",
@@ -114,6 +123,11 @@ const ACTS: [&str; 29] = [
     "pause",
     "unpause",
     "scale",
+    kubectl::KEYS[0],
+    kubectl::KEYS[1],
+    kubectl::KEYS[2],
+    kubectl::KEYS[3],
+    kubectl::KEYS[4],
     "partition",
     "isolate",
     "heal",
@@ -228,6 +242,7 @@ fn read_act(
         "pause" => process(Process::Pause, problems),
         "unpause" => process(Process::Unpause, problems),
         "scale" => read_scale(node, problems),
+        _ if kubectl::KEYS.contains(&name) => kubectl::read(name, node, problems),
         "partition" | "loss" | "latency" | "duplicate" | "corrupt" | "reorder" | "rate"
         | "bandwidth" => link_fault::read(name, node, problems),
         "isolate" => {

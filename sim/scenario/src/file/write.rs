@@ -8,10 +8,12 @@
 //! |---|---|
 //! | layout, quotes | `tree` |
 //! | what happens in a step | `act` |
+//! | where the system is described | `manifests` |
 //! | durations, percentages, rates | [`quantity`] |
 
 mod act;
 mod fault;
+mod manifests;
 pub mod quantity;
 mod tree;
 
@@ -125,7 +127,7 @@ fn names(names: &[Located<String>]) -> Tree {
 }
 
 fn system(system: &System) -> Tree {
-    let mut fields = vec![("compose", Tree::text(&system.compose.value))];
+    let mut fields = manifests::write(&system.manifests);
     let mut map = |key, entries: Vec<(String, Tree)>| {
         if !entries.is_empty() {
             fields.push((key, Tree::Map(entries)));
@@ -229,6 +231,10 @@ fn write_client(client: &Client) -> Tree {
 fn extract(place: &Extract) -> Tree {
     match place {
         Extract::Header(name) => Tree::one("header", Tree::text(name.as_str())),
+        Extract::Log { of, matches } => Tree::Map(vec![
+            ("log".to_owned(), Tree::text(of)),
+            ("matches".to_owned(), Tree::text(matches)),
+        ]),
         Extract::Json(steps) => {
             let mut text = "$".to_owned();
             for (at, step) in steps.iter().enumerate() {

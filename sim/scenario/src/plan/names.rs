@@ -4,8 +4,9 @@
 use std::net::IpAddr;
 
 use crate::file::explore::matches;
-use crate::file::{Act, Budget, Client, Links, Located, Scenario};
+use crate::file::{Act, Budget, Client, Length, Links, Located, Scenario};
 use crate::plan::{Outline, Workload};
+use crate::world::Kubectl;
 use crate::yaml::{self, Problems};
 
 /// Complains about every name that means nothing.
@@ -44,6 +45,9 @@ pub(super) fn check(
         lookup.links(&normal.links);
     }
     for phase in &scenario.phases {
+        if let Length::Rollout { of, .. } = &phase.length {
+            lookup.unit(of);
+        }
         for step in &phase.steps {
             lookup.act(&step.act);
         }
@@ -78,14 +82,17 @@ impl Lookup<'_> {
                 }
             }
             Act::Scale(name, _) => {
-                if self.outline.unit(&name.value).is_none() {
-                    self.unknown(name);
-                }
+                self.unit(name);
             }
             Act::Link(links, _) | Act::Reset(links) => self.links(links),
             Act::Chaos(applied) => {
                 for document in applied.documents.iter().flatten() {
                     super::chaos::check(document, self.outline, &self.clients, self.problems);
+                }
+            }
+            Act::Kubectl(commands) => {
+                for command in commands {
+                    self.kubectl(command);
                 }
             }
             Act::Heal(_) | Act::Load(_) => {}
@@ -141,6 +148,36 @@ impl Lookup<'_> {
         let message = format!("`{}` has no power of its own: it is no node", name.value);
         let help = format!("name the node that fails: {}", nodes.join(", "));
         self.problems.add(name.line, message, help);
+    }
+
+    fn kubectl(&mut self, command: &Located<Kubectl>) {
+        if self.outline.nodes.is_empty() {
+            let message = format!("`kubectl {}` in a system of Compose", command.value);
+            let help = "its words are kill, stop, start, restart, pause, unpause, scale";
+            return self.problems.add(command.line, message, help);
+        }
+        let named = |name: &str| Located {
+            line: command.line,
+            value: name.to_owned(),
+        };
+        match &command.value {
+            Kubectl::DeletePod(target) => self.target(&named(target)),
+            Kubectl::RolloutRestart(unit) | Kubectl::SetImage(unit, _) => self.unit(&named(unit)),
+            Kubectl::Drain(node) | Kubectl::Uncordon(node) => {
+                let nodes = &self.outline.nodes;
+                if !nodes.contains(node) {
+                    let message = format!("no node `{node}` in the cluster");
+                    let help = format!("nodes: {}", nodes.join(", "));
+                    self.problems.add(command.line, message, help);
+                }
+            }
+        }
+    }
+
+    fn unit(&mut self, name: &Located<String>) {
+        if self.outline.unit(&name.value).is_none() {
+            self.unknown(name);
+        }
     }
 
     fn unknown(&mut self, name: &Located<String>) {

@@ -99,7 +99,11 @@ impl System for KubernetesSystem {
 
     fn stop_within(&self, target: &str, grace: Duration) -> BoxFuture<'static, Result<(), String>> {
         let (kube, target) = (self.kube.clone(), self.target(target));
-        Box::pin(async move { kube.delete_pod(&target, Some(grace)).await.map_err(sentence) })
+        Box::pin(async move {
+            kube.delete_pod(&target, Some(grace))
+                .await
+                .map_err(sentence)
+        })
     }
 
     fn hollow(&self, target: &str) -> BoxFuture<'static, Result<(), String>> {

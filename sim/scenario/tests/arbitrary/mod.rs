@@ -17,12 +17,13 @@ use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
 use squall_check::Invariant;
+use squall_cluster::kubernetes::Parameters;
 use squall_record::Verdict;
 use squall_scenario::Scenario;
 use squall_scenario::file::explore::{Budget, KINDS, Kind};
 use squall_scenario::file::{
-    Act, Client, Cpu, Expectation, Extract, Length, Load, Located, Pace, Phase, Quantity, Run,
-    Served, Step, System, Url,
+    Act, Client, Cpu, Expectation, Extract, Forward, Kubernetes, Length, Load, Located, Manifests,
+    Pace, Phase, Quantity, Run, Served, Step, System, Url,
 };
 use squall_scenario::units::{self, Comparison};
 
@@ -104,7 +105,14 @@ pub(crate) fn without_lines(mut scenario: Scenario) -> Scenario {
     }
     let nowhere = |name: &mut Located<String>| name.line = 0;
     let system = &mut scenario.system;
-    nowhere(&mut system.compose);
+    system.manifests.paths_mut().iter_mut().for_each(nowhere);
+    if let Manifests::Kubernetes(kubernetes) = &mut system.manifests {
+        kubernetes.namespace.iter_mut().for_each(nowhere);
+        kubernetes
+            .forward
+            .iter_mut()
+            .for_each(|one| nowhere(&mut one.to));
+    }
     system.programs.values_mut().for_each(nowhere);
     system.without.iter_mut().for_each(nowhere);
     system
@@ -175,7 +183,7 @@ fn system() -> impl Strategy<Value = System> {
         0..2,
     );
     (
-        name(),
+        manifests(),
         btree_map(text(), text(), 0..3),
         vec(text(), 0..3),
         btree_map(text(), name(), 0..3),
@@ -184,16 +192,64 @@ fn system() -> impl Strategy<Value = System> {
         scale,
     )
         .prop_map(
-            |(compose, environment, profiles, programs, up_within, without, scale)| System {
-                compose,
-                environment,
-                profiles,
-                programs,
-                up_within,
-                without,
-                scale,
+            |(manifests, environment, profiles, programs, up_within, without, scale)| {
+                let is_compose = matches!(manifests, Manifests::Compose(_));
+                System {
+                    manifests,
+                    environment: environment.into_iter().filter(|_| is_compose).collect(),
+                    profiles: profiles.into_iter().filter(|_| is_compose).collect(),
+                    programs,
+                    up_within,
+                    without,
+                    scale,
+                }
             },
         )
+}
+
+fn manifests() -> impl Strategy<Value = Manifests> {
+    let to = name().prop_map(|mut name| {
+        name.value = name.value.trim().to_owned();
+        name
+    });
+    let forward = (1..=u16::MAX, to, 1..=u16::MAX);
+    let forward = forward.prop_map(|(port, to, to_port)| Forward { port, to, to_port });
+    let forward = vec(forward, 0..3).prop_map(|mut all| {
+        all.sort_by_key(|one| one.port);
+        all.dedup_by_key(|one| one.port);
+        all
+    });
+    let nodes = prop_oneof![
+        Just(Parameters::default().nodes),
+        Just(vec!["server-0".to_owned(), "agent-0".to_owned()]),
+        vec("[a-z]{1,4}|[0-9]{1,2}", 1..3).prop_map(|mut names| {
+            names.dedup();
+            names
+        }),
+    ];
+    let delays = (millis(0..9_000), millis(0..9_000), 0..9_u32, any::<bool>());
+    let parameters = (nodes, delays).prop_map(
+        |(nodes, (watch, eviction, dns_ttl_s, dns_cache))| Parameters {
+            nodes,
+            watch,
+            eviction,
+            dns_ttl_s,
+            dns_cache,
+            ..Parameters::default()
+        },
+    );
+    let kubernetes = (vec(name(), 1..3), forward, parameters, option::of(name()));
+    prop_oneof![
+        name().prop_map(Manifests::Compose),
+        kubernetes.prop_map(|(paths, forward, parameters, namespace)| {
+            Manifests::Kubernetes(Kubernetes {
+                paths,
+                forward,
+                parameters,
+                namespace,
+            })
+        }),
+    ]
 }
 
 fn cpu() -> impl Strategy<Value = Cpu> {
@@ -237,9 +293,11 @@ fn client() -> impl Strategy<Value = Client> {
         made.collect::<Vec<_>>()
     });
     let timeout = prop_oneof![Just(Duration::from_secs(30)), millis(1..100_000)];
+    let log = (text(), "[a-z]{1,3}/\\([a-z]\\[0-9\\]\\+\\)|\\.[*]");
+    let log = log.prop_map(|(of, matches)| Extract::Log { of, matches });
     let places = (
         option::of(extract()),
-        option::of(extract()),
+        option::of(prop_oneof![extract(), log]),
         option::of(extract()),
     );
     let body = prop_oneof![Just(String::new()), text()];

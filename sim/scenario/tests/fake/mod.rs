@@ -24,7 +24,8 @@ use squall_host::shutdown::Trigger;
 use squall_host::{Host, Launch, Loaded, Shutdown};
 use squall_record::State as Seen;
 use squall_scenario::file::Process;
-use squall_scenario::world::{Pod, System, World};
+use squall_scenario::journal::Journal;
+use squall_scenario::world::{Kubectl, Pod, System, World};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -39,6 +40,8 @@ pub(crate) struct Fake {
 
 #[derive(Default)]
 pub(crate) struct State {
+    /// Where the proxy of the system writes its log.
+    pub(crate) log: Option<Arc<Journal>>,
     pub(crate) dead: BTreeMap<String, bool>,
     pub(crate) turn: usize,
     pub(crate) clients: u32,
@@ -245,6 +248,20 @@ impl System for Handle {
     fn scale(&self, _: &str, _: u32) -> BoxFuture<'static, Result<(), String>> {
         Box::pin(async { Ok(()) })
     }
+    fn kubectl(&self, command: Kubectl) -> BoxFuture<'static, Result<(), String>> {
+        let fake = self.0.clone();
+        Box::pin(async move {
+            let at = fake.began.elapsed();
+            let text = format!("{command} at {at:?}");
+            fake.state.lock().unwrap().pods.push(text);
+            Ok(())
+        })
+    }
+    fn power_lost(&self, target: &str) {
+        let mut state = self.0.state.lock().unwrap();
+        let off = state.power.iter().filter(|(_, on)| !on).count();
+        state.pods.push(format!("{target} dark, {off} off before"));
+    }
     /// A start makes it so a second later.
     fn rolled_out(&self, target: &str) -> BoxFuture<'static, Result<(), String>> {
         let (fake, target) = (self.0.clone(), target.to_owned());
@@ -267,6 +284,7 @@ impl NetDriver for Handle {
     }
     fn connect(&self, _: SocketAddr) -> BoxFuture<'static, io::Result<TcpStream>> {
         let server = self.0.next();
+        let fake = self.0.clone();
         Box::pin(async move {
             let name = server.ok_or(io::ErrorKind::ConnectionRefused)?;
             let (here, mut there) = tokio::io::duplex(4096);
@@ -277,6 +295,14 @@ impl NetDriver for Handle {
                 let body = format!("{{\"backend_id\":\"{name}\",\"postgres_ip\":\"10.0.0.1\"}}");
                 let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
                 let _ = there.write_all(format!("{head}{body}").as_bytes()).await;
+                // The proxy's connection ends when the request is long answered.
+                tokio::time::sleep(Duration::from_millis(45)).await;
+                let log = fake.state.lock().unwrap().log.clone();
+                let text =
+                    format!("10.0.0.9:1 [x] front pool/pg_{name} 1/0/50 99 -- 1/1/0/0/0 0/0");
+                if let Some(log) = log {
+                    log.line(fake.began.elapsed(), "haproxy-7d-x", &text);
+                }
             });
             Ok(TcpStream::from_driver(Pipe(here)))
         })

@@ -6,7 +6,8 @@ use super::fault::{of_link, of_machine};
 use super::tree::Tree;
 use super::{loads, names};
 use crate::file::client::Client;
-use crate::file::{Act, Healed, Links, Process, Source};
+use crate::file::{Act, Healed, Links, Located, Process, Source};
+use crate::world::Kubectl;
 
 pub(super) fn write(act: &Act, clients: &[Client]) -> (&'static str, Tree) {
     match act {
@@ -15,6 +16,7 @@ pub(super) fn write(act: &Act, clients: &[Client]) -> (&'static str, Tree) {
             "scale",
             Tree::one(&service.value, Tree::text(replicas.to_string())),
         ),
+        Act::Kubectl(commands) => kubectl(commands),
         Act::Link(links, LinkFault::Cut) => match around(links) {
             Some(all) => ("isolate", all),
             None => ("partition", Tree::Map(ends(links))),
@@ -47,6 +49,31 @@ pub(super) fn write(act: &Act, clients: &[Client]) -> (&'static str, Tree) {
         Act::Power(services, false) => ("power_off", names(services)),
         Act::Power(services, true) => ("power_on", names(services)),
         Act::Load(changes) => ("load", loads(changes, clients)),
+    }
+}
+
+/// They are of one kind, since one key has said them.
+fn kubectl(commands: &[Located<Kubectl>]) -> (&'static str, Tree) {
+    let mut key = "";
+    let mut targets = Vec::new();
+    let mut images = Vec::new();
+    for command in commands {
+        let (word, target) = match &command.value {
+            Kubectl::DeletePod(target) => ("delete_pod", target),
+            Kubectl::RolloutRestart(target) => ("rollout_restart", target),
+            Kubectl::SetImage(target, image) => {
+                images.push((target.clone(), Tree::text(image)));
+                ("set_image", target)
+            }
+            Kubectl::Drain(node) => ("drain", node),
+            Kubectl::Uncordon(node) => ("uncordon", node),
+        };
+        key = word;
+        targets.push(target.as_str());
+    }
+    match images.is_empty() {
+        true => (key, Tree::texts(targets)),
+        false => (key, Tree::Map(images)),
     }
 }
 
