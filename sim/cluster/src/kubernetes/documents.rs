@@ -5,6 +5,7 @@
 //! is read, so that all mistakes come at once. Deliberately absent: what the objects come to
 //! together; that is [`super::plan::plan`].
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
@@ -46,6 +47,8 @@ pub(super) struct Object {
     /// `default` where it names none; empty where the kind has none.
     pub(super) namespace: String,
     pub(super) name: String,
+    /// Files that a generated object's keys were read from.
+    pub(super) files: BTreeMap<String, String>,
     /// `Deployment backend`
     subject: String,
     file: Arc<str>,
@@ -168,8 +171,22 @@ impl Reading {
         }
     }
 
+    /// Reads an object that a kustomization generates; `files` are those of its keys.
+    pub(super) fn generated(
+        &mut self,
+        file: &Arc<str>,
+        node: Node,
+        files: BTreeMap<String, String>,
+    ) {
+        let before = self.objects.len();
+        self.document(file, node);
+        if let Some(object) = self.objects.get_mut(before) {
+            object.files = files;
+        }
+    }
+
     /// Reads one document.
-    pub(super) fn document(&mut self, file: &Arc<str>, node: Node) {
+    fn document(&mut self, file: &Arc<str>, node: Node) {
         let origin = Origin::new(file.clone(), node.line);
         let Value::Map(entries) = node.value else {
             if node.value != Value::Null {
@@ -247,6 +264,7 @@ impl Reading {
             typed,
             namespace: String::new(),
             name,
+            files: BTreeMap::new(),
             subject,
             file: file.clone(),
             node,

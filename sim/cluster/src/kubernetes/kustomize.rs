@@ -271,7 +271,10 @@ impl Kustomization<'_> {
             "Secret" => "stringData",
             _ => "data",
         };
-        let data = data.into_iter().map(|(key, (line, content))| {
+        let files = data.iter();
+        let files = files.filter_map(|(key, entry)| Some((key.clone(), entry.file.clone()?)));
+        let files = files.collect();
+        let data = data.into_iter().map(|(key, Entry { line, content, .. })| {
             let value = Value::Text(content);
             let key = Key { line, text: key };
             (key, Node { line, value })
@@ -284,7 +287,7 @@ impl Kustomization<'_> {
         ]);
         let file = self.file.clone();
         self.reading.within(self.namespace.clone(), |reading| {
-            reading.document(&file, object);
+            reading.generated(&file, object, files);
         });
     }
 
@@ -295,8 +298,12 @@ impl Kustomization<'_> {
                 let bare = ['"', '\'']
                     .iter()
                     .find_map(|quote| value.strip_prefix(*quote)?.strip_suffix(*quote));
-                let value = bare.unwrap_or(value).to_owned();
-                data.insert(key.to_owned(), (item.line, value));
+                let entry = Entry {
+                    line: item.line,
+                    content: bare.unwrap_or(value).to_owned(),
+                    file: None,
+                };
+                data.insert(key.to_owned(), entry);
             }
             None => {
                 let message = format!("{path}.literals: KEY=VALUE belongs here");
@@ -314,7 +321,12 @@ impl Kustomization<'_> {
         let shown = self.folder.shown(file);
         match Folder::read_text(&shown) {
             Ok(content) => {
-                data.insert(key.to_owned(), (item.line, content));
+                let entry = Entry {
+                    line: item.line,
+                    content,
+                    file: Some(shown),
+                };
+                data.insert(key.to_owned(), entry);
             }
             Err(message) => {
                 self.problem(item.line, format!("{path}.files: {shown}: {message}"), "");
@@ -323,5 +335,13 @@ impl Kustomization<'_> {
     }
 }
 
-/// Keys, and where their values were written.
-type Data = BTreeMap<String, (u32, String)>;
+/// What a generated object has under its keys.
+type Data = BTreeMap<String, Entry>;
+
+struct Entry {
+    /// Where the kustomization says so.
+    line: u32,
+    content: String,
+    /// The file that it was read from.
+    file: Option<String>,
+}
