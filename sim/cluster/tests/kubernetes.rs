@@ -284,7 +284,7 @@ fn a_stateful_set_with_volumes_is_planned() {
         .iter()
         .map(|it| (it.program.as_str(), it.sidecar))
         .collect();
-    assert_eq!(init, [("command", false), ("worker", true)]);
+    assert_eq!(init, [("shell", false), ("worker", true)]);
     let loop_ = ["sh", "-c", "until curl db; do true; done"];
     assert_eq!(template.init[0].args, loop_);
     let postgres = &template.containers[0];
@@ -354,6 +354,8 @@ fn names_are_looked_up_as_from_the_pods_namespace() {
         ("localhost", true),
         ("10.0.0.1", true),
         ("asks", true),
+        ("kube-dns.kube-system", true),
+        ("kube-dns.kube-system.svc.cluster.local", true),
         ("db", false),
         ("db.other", false),
         ("db-x.db.default", false),

@@ -51,7 +51,7 @@ pub(crate) fn find(name: &str) -> Option<Loader> {
         "pg-stub",
         "users-api",
         "worker",
-        "command",
+        "shell",
     ]
     .contains(&name)
     .then(|| load.into())

@@ -11,6 +11,9 @@ use crate::kubernetes::plan::{Container, Identity, Kind, Plan, Template, Workloa
 
 /// The domain of a cluster's names (k3s, `--cluster-domain`).
 const DOMAIN: &str = "cluster.local";
+/// The service of the name server, which a cluster has without being asked: `resolver` in an
+/// `nginx.conf` names it.
+const NAME_SERVER: &str = "kube-dns.kube-system.svc.cluster.local";
 
 /// Complains about what programs say of their input, and about names that nobody has.
 pub(super) fn check(plan: &Plan, notes: &mut Notes) {
@@ -101,16 +104,18 @@ fn has_name(plan: &Plan, from: &Workload, pod: &Identity, name: &str) -> bool {
         .iter()
         .map(|domain| format!("{name}{domain}"))
         .collect();
-    plan.services.iter().any(|service| {
-        let own = format!("{}.{}.svc.{DOMAIN}", service.name, service.namespace);
-        full.iter().any(|asked| {
-            *asked == own
-                || asked
-                    .strip_suffix(&own)
-                    .and_then(|pod| pod.strip_suffix('.'))
-                    .is_some_and(|pod| is_pod(plan, &service.namespace, &service.name, pod))
+    let is_server = full.iter().any(|asked| asked == NAME_SERVER);
+    is_server
+        || plan.services.iter().any(|service| {
+            let own = format!("{}.{}.svc.{DOMAIN}", service.name, service.namespace);
+            full.iter().any(|asked| {
+                *asked == own
+                    || asked
+                        .strip_suffix(&own)
+                        .and_then(|pod| pod.strip_suffix('.'))
+                        .is_some_and(|pod| is_pod(plan, &service.namespace, &service.name, pod))
+            })
         })
-    })
 }
 
 /// Whether a pod has this name in a headless service.
