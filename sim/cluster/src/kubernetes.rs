@@ -20,6 +20,7 @@ mod fields;
 mod kustomize;
 mod names;
 mod notes;
+mod objects;
 pub mod parameters;
 mod place;
 pub mod plan;

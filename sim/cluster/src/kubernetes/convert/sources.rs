@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use squall_host::launch::Mounted;
 
-use crate::kubernetes::documents::{Object, Typed};
 use crate::kubernetes::notes::Notes;
+use crate::kubernetes::objects::{Object, Typed};
 use crate::kubernetes::place::Place;
 
 /// Which of the two.
