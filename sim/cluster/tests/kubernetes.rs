@@ -27,7 +27,7 @@ data:
     server api
     server api.shop
     server api.shop.svc.cluster.local
-  MODE: 'fast $(not)'
+  MODE: 'fast $$(not)'
 ---
 apiVersion: v1
 kind: Secret
@@ -73,7 +73,7 @@ spec: {type: NodePort, selector: {app: web}, ports: [{port: 80, targetPort: http
 apiVersion: v1
 kind: Service
 metadata: {name: api, namespace: shop}
-spec: {selector: {app: web}, ports: [{name: a, port: 8000}, {name: b, port: 53, protocol: UDP}]}
+spec: {selector: {app: web}, ports: [{name: a, port: 8000, targetPort: 80}, {name: b, port: 53, protocol: UDP}]}
 ";
 
 #[test]
@@ -127,7 +127,7 @@ fn a_container_starts_with_its_environment_and_files() {
         ("GREETING", "hello app at 10.43.0.12 $(WHO) $(NOBODY)"),
         ("POD", "web-1"),
         ("CPUS", "250"),
-        ("WEB_MODE", "fast $(not)"),
+        ("WEB_MODE", "fast $$(not)"),
         ("HOSTNAME", "web-1"),
         ("WEB_SERVICE_PORT", "80"),
         ("API_PORT", "tcp://10.43.0.12:8000"),
@@ -387,5 +387,32 @@ fn a_story_may_set_another_image() {
     assert!(
         complaint.contains("no program is known for the image mine/other"),
         "{complaint}"
+    );
+}
+
+#[test]
+fn addresses_that_are_chosen_are_given_to_nobody_else() {
+    let service = |name: &str, spec: &str| {
+        format!(
+            "apiVersion: v1\nkind: Service\nmetadata: {{name: {name}}}\nspec: {{type: NodePort, ports: [{{port: 1{spec}\n---\n"
+        )
+    };
+    let text = [
+        service("a", "}]}"),
+        service("b", ", nodePort: 30000}], clusterIP: 10.43.0.11}"),
+        service("c", "}]}"),
+    ];
+    let plan = plan_text(&text.concat(), &[]).unwrap();
+    let given: Vec<_> = plan
+        .services
+        .iter()
+        .map(|service| match service.address {
+            Address::Virtual(address) => (address.octets()[3], service.ports[0].node_port),
+            _ => panic!("{service:?}"),
+        })
+        .collect();
+    assert_eq!(
+        given,
+        [(12, Some(30_001)), (11, Some(30_000)), (13, Some(30_002))]
     );
 }

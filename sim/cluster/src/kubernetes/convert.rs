@@ -4,7 +4,7 @@ mod addresses;
 mod container;
 mod deployment;
 mod env;
-mod names_required;
+mod loading;
 mod probes;
 mod program;
 mod selection;
@@ -80,7 +80,7 @@ pub fn plan(
     selection::check(&plan, objects, &mut notes);
     // What a program makes of its input means nothing while the input is wrong.
     Diagnostics::check(distinct(std::mem::take(&mut notes.problems)))?;
-    names_required::check(&plan, &mut notes);
+    loading::check(&plan, &mut notes);
     Diagnostics::check(distinct(notes.problems))?;
     plan.warnings = distinct(notes.warnings);
     plan.without_effect = distinct(notes.without_effect);
