@@ -22,6 +22,7 @@ mod fields;
 mod kustomize;
 mod names;
 mod notes;
+mod objects;
 pub mod parameters;
 mod place;
 pub mod plan;

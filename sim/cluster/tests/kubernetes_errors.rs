@@ -476,3 +476,22 @@ fn configuration_inside_a_config_map() {
         "{complaint}"
     );
 }
+
+#[test]
+fn a_port_on_which_nobody_listens() {
+    let text = format!(
+        "{}---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: m}}\ndata: {{nginx.conf: listen 80}}\n---\napiVersion: v1\nkind: Service\nmetadata: {{name: s}}\nspec: {{selector: {{app: a}}, ports: [{{name: x, port: 80}}, {{name: y, port: 81, targetPort: 8080}}]}}\n",
+        pod(
+            "      containers:\n      - {name: c, image: nginx, volumeMounts: [{name: m, mountPath: /etc/nginx}]}\n      volumes: [{name: m, configMap: {name: m}}]\n"
+        )
+    );
+    let plan = plan_text(&text, &[]).unwrap();
+    held(
+        &plan.warnings,
+        &text,
+        &[(
+            18,
+            "Service s: port 81 leads to port 8080 of a, and nothing listens on it\n    help: a listens on 80",
+        )],
+    );
+}

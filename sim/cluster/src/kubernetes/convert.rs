@@ -2,10 +2,12 @@
 
 mod addresses;
 mod container;
+mod deployment;
 mod env;
-mod names_required;
+mod loading;
 mod probes;
 mod program;
+mod selection;
 mod services;
 mod sources;
 mod template;
@@ -18,9 +20,10 @@ use std::sync::Arc;
 
 use squall_host::Diagnostics;
 
-use super::documents::{Manifests, Object, Typed};
+use super::documents::Manifests;
 use super::environment;
 use super::notes::Notes;
+use super::objects::{Object, Typed};
 use super::plan::{Plan, Service};
 use crate::plan::{Surroundings, distinct};
 use sources::Sources;
@@ -70,14 +73,14 @@ pub fn plan(
     for object in objects {
         plan.workloads
             .extend(workloads::workload(object, &around, &mut notes).map(Arc::new));
-        plan.budgets.extend(services::budget(object, &mut notes));
+        plan.budgets.extend(selection::budget(object, &mut notes));
     }
     plan.services = services;
     workloads::distinct_names(&plan, &mut notes);
-    services::check(&plan, objects, &mut notes);
+    selection::check(&plan, objects, &mut notes);
     // What a program makes of its input means nothing while the input is wrong.
     Diagnostics::check(distinct(std::mem::take(&mut notes.problems)))?;
-    names_required::check(&plan, &mut notes);
+    loading::check(&plan, &mut notes);
     Diagnostics::check(distinct(notes.problems))?;
     plan.warnings = distinct(notes.warnings);
     plan.without_effect = distinct(notes.without_effect);

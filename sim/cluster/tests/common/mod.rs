@@ -45,9 +45,16 @@ fn load(launch: &Launch) -> Result<Loaded, Diagnostics> {
 }
 
 pub(crate) fn find(name: &str) -> Option<Loader> {
-    ["edge", "pg-proxy", "pg-stub", "users-api", "worker"]
-        .contains(&name)
-        .then(|| load.into())
+    [
+        "edge",
+        "pg-proxy",
+        "pg-stub",
+        "users-api",
+        "worker",
+        "shell",
+    ]
+    .contains(&name)
+    .then(|| load.into())
 }
 
 pub(crate) fn knows(command: &[String]) -> bool {

@@ -99,8 +99,8 @@ pub(super) fn container(
 fn expand_static(command: &mut [String], container: &api::Container) {
     for word in command {
         *word = expand::expand(word, |name| {
-            let variables = container.env.iter().flatten();
-            let found = variables.filter(|variable| variable.name == name).last();
+            let mut variables = container.env.iter().flatten().rev();
+            let found = variables.find(|variable| variable.name == name);
             found.map(|variable| variable.value.clone().unwrap_or_default())
         });
     }

@@ -12,7 +12,7 @@ use crate::kubernetes::place::Place;
 
 /// The program that runs a command such as `until nslookup db; do sleep 1; done`: its arguments are
 /// the command's words.
-pub(super) const COMMAND: &str = "command";
+const COMMAND: &str = "shell";
 
 /// A program with its arguments; `None` after a complaint.
 pub(super) fn program(

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use squall_host::launch::Mounted;
 
-use crate::kubernetes::documents::{Object, Typed};
 use crate::kubernetes::notes::Notes;
+use crate::kubernetes::objects::{Object, Typed};
 use crate::kubernetes::place::Place;
 
 /// Which of the two.
@@ -30,14 +30,20 @@ impl Kind {
 pub(super) struct Source {
     /// `k8s/nginx.yaml (ConfigMap nginx,`
     shown: String,
+    /// Files that entries were read from.
+    files: BTreeMap<String, String>,
     pub(super) entries: BTreeMap<String, Arc<str>>,
 }
 
 impl Source {
     /// An entry as a file, under the name by which the user finds it.
     pub(super) fn mounted(&self, key: &str) -> Option<Mounted> {
+        let shown_as = match self.files.get(key) {
+            Some(file) => file.as_str().into(),
+            None => format!("{} {key})", self.shown).into(),
+        };
         Some(Mounted {
-            shown_as: format!("{} {key})", self.shown).into(),
+            shown_as,
             content: self.entries.get(key)?.clone(),
         })
     }
@@ -67,7 +73,13 @@ impl Sources {
                 object.name
             );
             let key = (kind, object.namespace.clone(), object.name.clone());
-            sources.insert(key, Source { shown, entries });
+            let files = object.files.clone();
+            let source = Source {
+                shown,
+                files,
+                entries,
+            };
+            sources.insert(key, source);
         }
         Self(sources)
     }

@@ -4,29 +4,23 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::batch::v1::Job as ApiJob;
 use k8s_openapi::api::core::v1::{Pod, PodSpec, PodTemplateSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 
 use super::template::{self, Source};
-use super::{Around, values};
-use crate::kubernetes::documents::{Object, Typed};
+use super::{Around, deployment, values};
 use crate::kubernetes::names;
 use crate::kubernetes::notes::Notes;
+use crate::kubernetes::objects::{Object, Typed};
 use crate::kubernetes::place::Place;
-use crate::kubernetes::plan::{
-    Amount, Job, Kind, Plan, Restart, Rolling, Rollout, Stateful, Workload,
-};
+use crate::kubernetes::plan::{Job, Kind, Plan, Restart, Stateful, Workload};
 
-/// `maxSurge` and `maxUnavailable` when nothing is said (apps/v1 RollingUpdateDeployment).
-const SHARE_DEFAULT: Amount = Amount::Percent(25);
-/// `progressDeadlineSeconds` (apps/v1 DeploymentSpec).
-const PROGRESS_DEFAULT: i32 = 600;
 /// `backoffLimit` (batch/v1 JobSpec).
 const BACKOFF_DEFAULT: u32 = 6;
 
-const ALWAYS: &[Restart] = &[Restart::Always];
+pub(super) const ALWAYS: &[Restart] = &[Restart::Always];
 const ENDS: &[Restart] = &[Restart::OnFailure, Restart::Never];
 const ANY: &[Restart] = &[Restart::Always, Restart::OnFailure, Restart::Never];
 
@@ -38,89 +32,12 @@ pub(super) fn workload(
 ) -> Option<Workload> {
     let place = object.place();
     match &object.typed {
-        Typed::Deployment(it) => deployment(object, it, &place, around, notes),
+        Typed::Deployment(it) => deployment::deployment(object, it, &place, around, notes),
         Typed::StatefulSet(it) => stateful_set(object, it, &place, around, notes),
         Typed::Job(it) => job(object, it, &place, around, notes),
         Typed::Pod(it) => pod(object, it, &place, around, notes),
         _ => None,
     }
-}
-
-fn deployment(
-    object: &Object,
-    it: &Deployment,
-    place: &Place<'_>,
-    around: &Around<'_>,
-    notes: &mut Notes,
-) -> Option<Workload> {
-    let place = place.key("spec");
-    let spec = required(it.spec.as_ref(), &place, notes)?;
-    selector(&spec.selector, &spec.template, &place, notes);
-    let strategy = spec.strategy.as_ref();
-    let at = place.key("strategy");
-    let rolling = match strategy.and_then(|strategy| strategy.type_.as_deref()) {
-        None | Some("RollingUpdate") => {
-            let at = at.key("rollingUpdate");
-            let given = strategy.and_then(|strategy| strategy.rolling_update.as_ref());
-            let mut amount = |key, value| values::amount(value, SHARE_DEFAULT, &at.key(key), notes);
-            let rolling = Rolling {
-                max_surge: amount("maxSurge", given.and_then(|it| it.max_surge.as_ref())),
-                max_unavailable: amount(
-                    "maxUnavailable",
-                    given.and_then(|it| it.max_unavailable.as_ref()),
-                ),
-            };
-            let none = |amount| matches!(amount, Amount::Count(0) | Amount::Percent(0));
-            if none(rolling.max_surge) && none(rolling.max_unavailable) {
-                let message = "maxSurge and maxUnavailable are both 0: no pod could be replaced";
-                notes.problems.push(at.problem(message));
-            }
-            Some(rolling)
-        }
-        Some("Recreate") => {
-            if strategy.is_some_and(|strategy| strategy.rolling_update.is_some()) {
-                let message = "is not for the type Recreate";
-                notes
-                    .problems
-                    .push(at.key("rollingUpdate").problem(message));
-            }
-            None
-        }
-        Some(other) => {
-            let message = format!("`{other}` is neither RollingUpdate nor Recreate");
-            notes.problems.push(at.key("type").problem(message));
-            None
-        }
-    };
-    let min_ready = seconds_of(spec.min_ready_seconds, 0, &place, "minReadySeconds", notes);
-    let progress_deadline = seconds_of(
-        spec.progress_deadline_seconds,
-        PROGRESS_DEFAULT,
-        &place,
-        "progressDeadlineSeconds",
-        notes,
-    );
-    if progress_deadline <= min_ready {
-        let message = "must be more than minReadySeconds";
-        let place = place.key("progressDeadlineSeconds");
-        notes.problems.push(place.problem(message));
-    }
-    let kind = Kind::Deployment(Rollout {
-        rolling,
-        min_ready,
-        progress_deadline,
-    });
-    let replicas = values::count(spec.replicas, 1, &place.key("replicas"), notes);
-    let (meta, pod) = (spec.template.metadata.as_ref(), spec.template.spec.as_ref());
-    let source = source(object, pod, &place.key("template"), ALWAYS, notes)?;
-    finish(
-        object,
-        kind,
-        replicas,
-        Source { meta, ..source },
-        around,
-        notes,
-    )
 }
 
 fn stateful_set(
@@ -241,7 +158,7 @@ fn pod(
 }
 
 /// What is the same for all kinds; `place` is the one above the pod's `spec`.
-fn source<'a>(
+pub(super) fn source<'a>(
     object: &'a Object,
     spec: Option<&'a PodSpec>,
     place: &Place<'a>,
@@ -261,7 +178,7 @@ fn source<'a>(
     })
 }
 
-fn finish(
+pub(super) fn finish(
     object: &Object,
     kind: Kind,
     replicas: u32,
@@ -289,14 +206,18 @@ fn finish(
     })
 }
 
-fn required<'a, T>(value: Option<&'a T>, place: &Place<'_>, notes: &mut Notes) -> Option<&'a T> {
+pub(super) fn required<'a, T>(
+    value: Option<&'a T>,
+    place: &Place<'_>,
+    notes: &mut Notes,
+) -> Option<&'a T> {
     if value.is_none() {
         notes.problems.push(place.problem("is required"));
     }
     value
 }
 
-fn seconds_of(
+pub(super) fn seconds_of(
     value: Option<i32>,
     default: i32,
     place: &Place<'_>,
@@ -308,7 +229,7 @@ fn seconds_of(
 }
 
 /// The selector must choose the template's own pods, or nothing would be kept there.
-fn selector(
+pub(super) fn selector(
     selector: &LabelSelector,
     template: &PodTemplateSpec,
     place: &Place<'_>,

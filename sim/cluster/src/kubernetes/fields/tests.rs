@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{Field, Here, KINDS};
-use crate::kubernetes::documents;
 use crate::kubernetes::notes::Notes;
+use crate::kubernetes::objects;
 use crate::yaml::{Key, Node, Value};
 
 /// Every path of a table, step by step.
@@ -53,7 +53,7 @@ fn every_field_of_the_table_is_one_of_the_api() {
             count += 1;
             let file: Arc<str> = "table".into();
             let mut notes = Notes::default();
-            documents::typed(kind.name, &with(&path), &file, kind.name, &mut notes);
+            objects::typed(kind.name, &with(&path), &file, kind.name, &mut notes);
             let complaints = notes.problems.iter().map(ToString::to_string);
             // Nothing is no good value for some: what counts is that the field is there.
             wrong.extend(complaints.filter(|text| !text.contains("unit value")));
