@@ -41,7 +41,7 @@ fn steps(power: bool) -> impl Strategy<Value = Vec<Step>> {
         2 => Just(Step::Restart),
         2 => any::<bool>().prop_map(Step::SetImage),
         2 => (1..5_usize).prop_map(Step::Kill),
-        2 => (0..30_000_u64).prop_map(Step::Rest),
+        2 => (0..60_000_u64).prop_map(Step::Rest),
     ];
     prop::collection::vec(step, 1..14)
 }
