@@ -164,3 +164,32 @@ async fn scaling_down_takes_those_that_are_not_ready() {
     sleep_ms(1000).await;
     assert_eq!(kube.pods(), []);
 }
+
+#[tokio::test(start_paused = true)]
+async fn names_and_forwarded_ports_lead_to_who_is_ready() {
+    let mut pod = template("web");
+    pod.containers[0].readiness = Some(probe("ready", 1));
+    pod.hostname = Some("edge".to_owned());
+    pod.subdomain = Some("webs".to_owned());
+    let mut all = service("all", "web", Address::Headless);
+    all.publish_not_ready = true;
+    let (kube, fake) = cluster(plan(
+        vec![deployment("web", 2, pod)],
+        vec![service("webs", "web", Address::Headless), all],
+    ));
+    fake.sick("edge", true);
+    assert!(kube.up(secs(10)).await.is_err());
+    kube.forward(8081, "web", 8000).unwrap();
+    sleep_ms(100).await;
+    let resolves = |name: &str| fake.resolves(&format!("{name}.lab.svc.cluster.local"));
+    assert_eq!(resolves("webs"), [""; 0]);
+    assert_eq!(resolves("edge.webs"), [""; 0]);
+    assert_eq!(resolves("all"), ["10.42.0.2", "10.42.1.2"]);
+    assert_eq!(resolves("10-42-0-2.all"), ["10.42.0.2"]);
+    assert_eq!(fake.history_of(&["publish"]), [""; 0]);
+    fake.sick("edge", false);
+    sleep_ms(2000).await;
+    assert_eq!(resolves("webs"), ["10.42.0.2", "10.42.1.2"]);
+    assert_eq!(resolves("edge.webs"), ["10.42.0.2", "10.42.1.2"]);
+    assert_eq!(fake.history_of(&["publish"]).len(), 1);
+}

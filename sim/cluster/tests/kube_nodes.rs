@@ -90,6 +90,10 @@ async fn a_node_that_comes_back_in_time_starts_its_pods_again() {
     assert_eq!(kube.pods()[1].restarts, 1);
     sleep_ms(400_000).await;
     assert_eq!(ready(&kube), names);
+    // And it gets new ones.
+    kube.scale("web", 6).await.unwrap();
+    kube.rollout_status("web").await.unwrap();
+    assert_eq!(kube.nodes("agent-0").unwrap().len(), 2);
 }
 
 #[tokio::test(start_paused = true)]

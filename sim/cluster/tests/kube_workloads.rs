@@ -141,6 +141,35 @@ async fn a_rollout_without_progress_fails_and_keeps_what_is_there() {
     assert_eq!(ready(&kube), old);
 }
 
+#[tokio::test(start_paused = true)]
+async fn old_pods_that_are_not_ready_are_replaced_first_and_one_by_one() {
+    let (kube, fake) = up(plan(
+        vec![workload(rollout(0, 1), "web", 4, slow())],
+        vec![],
+    ))
+    .await;
+    let old = ready(&kube);
+    for name in &old[2..] {
+        fake.sick(name, true);
+    }
+    sleep_ms(2000).await;
+    assert_eq!(ready(&kube), old[..2]);
+    // The new ones do not become ready either.
+    fake.sick("web*", true);
+    for name in &old[..2] {
+        fake.sick(name, false);
+    }
+    kube.rollout_restart("web").unwrap();
+    sleep_ms(30_000).await;
+    assert_eq!(ready(&kube), old[..2]);
+    let kept = kube
+        .pods()
+        .iter()
+        .filter(|pod| old.contains(&pod.name))
+        .count();
+    assert_eq!((kept, kube.pods().len()), (3, 4));
+}
+
 fn set(replicas: u32, stateful: Stateful, pod: Template) -> Workload {
     workload(Kind::StatefulSet(stateful), "db", replicas, pod)
 }
