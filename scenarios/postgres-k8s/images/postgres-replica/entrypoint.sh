@@ -21,7 +21,7 @@ until pg_isready --quiet --host="$PRIMARY_HOST" --port="$port"; do
     sleep 2
 done
 
-if [ ! -e "$PGDATA/entrypoint.done" ]; then
+copy() {
     # What an interrupted copy left is of no use.
     rm -rf "$PGDATA"
     install -d -m 0700 "$PGDATA"
@@ -30,6 +30,15 @@ if [ ! -e "$PGDATA/entrypoint.done" ]; then
         --host="$PRIMARY_HOST" --port="$port" --username="$REPLICATION_USER" \
         --pgdata="$PGDATA" --format=plain --wal-method=stream --progress --write-recovery-conf \
         --checkpoint=fast
+}
+
+if [ ! -e "$PGDATA/entrypoint.done" ]; then
+    # Each copy begins with a checkpoint, and the one of another replica may remove the log that this
+    # copy still needs: "requested WAL segment … has already been removed".
+    until copy; do
+        echo "entrypoint: the copy failed"
+        sleep 2
+    done
     touch "$PGDATA/entrypoint.done"
 fi
 touch "$PGDATA/standby.signal"
