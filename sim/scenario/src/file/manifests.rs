@@ -13,7 +13,7 @@ pub enum Manifests {
     /// In a Compose file.
     Compose(Located<String>),
     /// In Kubernetes' manifests.
-    Kubernetes(Kubernetes),
+    Kubernetes(Box<Kubernetes>),
 }
 
 /// Kubernetes' manifests, and the cluster that they are applied to.
@@ -61,8 +61,11 @@ impl Manifests {
 /// The most nodes of a cluster.
 const NODES_MAX: usize = 1000;
 
+/// Where a delay of a cluster is.
+type Delay = fn(&mut Parameters) -> &mut Duration;
+
 /// The delays of a cluster by their keys.
-pub(super) const DELAYS: [(&str, fn(&mut Parameters) -> &mut Duration); 8] = [
+pub(super) const DELAYS: [(&str, Delay); 8] = [
     ("watch", |of| &mut of.watch),
     ("scheduling", |of| &mut of.scheduling),
     ("sandbox", |of| &mut of.sandbox),
@@ -94,7 +97,8 @@ pub(super) fn read(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<M
                 let why = "it belongs to a system of `compose`";
                 fields.refuse(key, why, "leave it out", problems);
             }
-            read_kubernetes(node, fields, problems).map(Manifests::Kubernetes)
+            let kubernetes = read_kubernetes(node, fields, problems)?;
+            Some(Manifests::Kubernetes(Box::new(kubernetes)))
         }
         (compose, kubernetes) => {
             let have = match compose.and(kubernetes) {

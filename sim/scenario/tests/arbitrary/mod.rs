@@ -242,12 +242,12 @@ fn manifests() -> impl Strategy<Value = Manifests> {
     prop_oneof![
         name().prop_map(Manifests::Compose),
         kubernetes.prop_map(|(paths, forward, parameters, namespace)| {
-            Manifests::Kubernetes(Kubernetes {
+            Manifests::Kubernetes(Box::new(Kubernetes {
                 paths,
                 forward,
                 parameters,
                 namespace,
-            })
+            }))
         }),
     ]
 }

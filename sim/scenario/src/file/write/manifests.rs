@@ -16,7 +16,7 @@ pub(super) fn write(manifests: &Manifests) -> Vec<Field> {
         forward,
         parameters,
         namespace,
-    } = kubernetes;
+    } = &**kubernetes;
     let mut fields = vec![("kubernetes", names(paths))];
     if let Some(namespace) = namespace {
         fields.push(("namespace", Tree::text(&namespace.value)));
