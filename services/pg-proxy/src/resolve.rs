@@ -17,12 +17,17 @@ use futures::stream::FuturesUnordered;
 use squall_host::dns::{self, Answer};
 use squall_host::net::Net;
 use tokio::time::Instant;
+use xxhash_rust::xxh32::xxh32;
 
 use crate::backend::Backend;
 use crate::config::ResolversConfig;
 use crate::config::server::InitAddr;
 use crate::config::value::Place;
 use crate::error::Error;
+
+/// Types of DNS records.
+const TYPE_A: u32 = 1;
+const TYPE_AAAA: u32 = 28;
 
 /// For one look-up by the operating system at start.
 const LIBC_TIMEOUT: Duration = Duration::from_secs(30);
@@ -214,7 +219,9 @@ impl Watch {
     }
 }
 
-/// The addresses of the answer, and those that were seen less than `obsolete` ago.
+/// The addresses of the answer, and those that were seen less than `obsolete` ago. HAProxy keeps them
+/// in a tree by a hash, with the type of the record for its seed (`resolv_validate_dns_response`), so
+/// their order in the answer means nothing.
 fn keep(
     seen: &mut BTreeMap<IpAddr, Instant>,
     addresses: &[IpAddr],
@@ -225,8 +232,12 @@ fn keep(
         seen.insert(*address, now);
     }
     seen.retain(|_, at| now - *at <= obsolete);
-    let older = seen.keys().filter(|address| !addresses.contains(address));
-    addresses.iter().chain(older).copied().collect()
+    let mut kept: Vec<IpAddr> = seen.keys().copied().collect();
+    kept.sort_by_key(|address| match address {
+        IpAddr::V4(address) => xxh32(&address.octets(), TYPE_A),
+        IpAddr::V6(address) => xxh32(&address.octets(), TYPE_AAAA),
+    });
+    kept
 }
 
 /// The address for a server: its own if it still stands, else the first that no other one has.
@@ -251,4 +262,25 @@ fn choose(backend: &Backend, index: usize, addresses: &[IpAddr]) -> Option<IpAdd
         return Some(current);
     }
     addresses.iter().find(|address| !taken(address)).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_order_of_an_answer_means_nothing() {
+        let [a, b, c] = [1, 2, 3].map(|last| IpAddr::from([127, 0, 0, last]));
+        let kept = |addresses: &[IpAddr]| {
+            keep(
+                &mut BTreeMap::new(),
+                addresses,
+                Instant::now(),
+                Duration::ZERO,
+            )
+        };
+        // HAProxy 2.6.12 gives the first server the second of these (differential/compare.py).
+        assert_eq!(kept(&[a, b]), [b, a]);
+        assert_eq!(kept(&[c, b, a]), [b, a, c]);
+    }
 }

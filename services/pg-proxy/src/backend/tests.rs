@@ -132,6 +132,7 @@ async fn names_come_and_go() {
         testing::backend("backend b\n log global\n server s db:5432\n server t 10.0.0.1:1\n");
     backend.start_unresolved(0);
     assert_eq!(backend.lock().usable_counts(), (1, 0));
+    assert_eq!(backend.lock().servers[0].counters.downs, 1);
     backend.set_address(0, Some([10, 0, 0, 3].into()), "", "k8s/ns");
     backend.set_address(0, Some([10, 0, 0, 3].into()), "", "k8s/ns");
     assert_eq!(backend.lock().usable_counts(), (2, 0));

@@ -264,6 +264,8 @@ impl Backend {
         let server = &mut inner.servers[index];
         server.unresolved = true;
         server.state = State::Stopped;
+        // HAProxy counts this as going down, though nobody is told.
+        server.counters.downs += 1;
         if let Some(health) = &mut server.health {
             health.set_in_maintenance(true);
         }

@@ -57,3 +57,31 @@ fn row(record: &RunRecord, sample: &Sample, number: u64, out: &mut impl Write) -
     }
     .write(out)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_recorded_request_is_a_line_with_the_simulation_s_clock() {
+        let record: RunRecord = serde_json::from_str(
+            r#"{"summary": {"scenario": "demo", "seed": 7, "verdict": "passed", "virtual_ms": 1, "wall_ms": 1,
+                "events": 1, "trace_hash": "", "invariants": [], "phases": []},
+            "samples": [
+                {"client": "load", "sent_us": 61000000, "latency_us": 5, "outcome": {"status": 200},
+                 "backend": "backend-1", "database": "pg2", "body": "{\"users\":3}\n"},
+                {"client": "load", "sent_us": 62999999, "latency_us": 5, "outcome": {"failure": "gave_up"}}],
+            "happenings": [], "log": {"lines": [], "dropped": 0}, "epoch_s": 1735689600}"#,
+        )
+        .unwrap();
+        let mut out = Vec::new();
+        for (sample, number) in record.samples.iter().zip(1..) {
+            row(&record, sample, number, &mut out).unwrap();
+        }
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "[01] 00:01:01 | backend=backend-1 | db=pg2 | body={\"users\":3}\n\
+             [02] 00:01:02 | backend=unknown | db=unknown | body=error: gave up\n"
+        );
+    }
+}
