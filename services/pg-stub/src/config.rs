@@ -4,15 +4,23 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
+use squall_host::disk::Disk;
 use squall_host::{Diagnostic, Diagnostics, Facts, Launch, Origin};
 
+use crate::error::Error;
 use crate::hba::{Hba, Method};
+use crate::replication::conninfo::Conninfo;
 use crate::scram::Verifier;
 use crate::settings::{self, Effect};
+use crate::shell;
 use crate::sql::parse;
+use crate::wal::control::read_file;
 
 /// Where the official image looks for scripts.
 const INIT_FOLDER: &str = "/docker-entrypoint-initdb.d";
+
+/// Where `-D` is kept until the environment is read; no setting has such a name.
+const DATA_FOLDER: &str = "-D";
 
 /// A script that runs at the first start.
 #[derive(Clone, Debug)]
@@ -34,8 +42,14 @@ pub struct Config {
     pub verifier: Option<Verifier>,
     /// The database that is made beside `postgres`.
     pub database: String,
-    /// Who may come in.
+    /// Where its data is (`PGDATA`).
+    pub data: String,
+    /// Who may come in, as long as the data folder does not say.
     pub hba: Hba,
+    /// `pg_hba.conf` of a new data folder.
+    pub hba_text: String,
+    /// The primary that a replica's image follows (`PRIMARY_HOST`).
+    pub replica: Option<Conninfo>,
     /// Settings that differ from their defaults, by lower-case name.
     pub settings: BTreeMap<String, String>,
     /// Scripts, in order.
@@ -50,6 +64,49 @@ impl Config {
             .unwrap_or(0)
     }
 
+    /// A size, in bytes.
+    pub fn bytes(&self, name: &str) -> u64 {
+        settings::lookup(&self.settings, name)
+            .and_then(|value| settings::size_of(name, &value))
+            .unwrap_or(0)
+    }
+
+    /// Whether a setting is on.
+    pub fn flag(&self, name: &str) -> bool {
+        settings::lookup(&self.settings, name)
+            .and_then(|value| settings::parse_bool(&value))
+            .unwrap_or(false)
+    }
+
+    /// Adds what `postgresql.auto.conf` of the data folder says and the command line does not.
+    pub async fn read_auto_conf(&mut self, disk: &Disk) -> Result<(), Error> {
+        let path = format!("{}/postgresql.auto.conf", self.data);
+        let Some(bytes) = read_file(disk, &path).await? else {
+            return Ok(());
+        };
+        for (i, line) in String::from_utf8_lossy(&bytes).lines().enumerate() {
+            let line = line.trim();
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            let wrong = |what: String| Error::Setting(format!("{path}:{}: {what}", i + 1));
+            let (name, value) = line
+                .split_once('=')
+                .ok_or_else(|| wrong("a line is `name = 'value'`".to_owned()))?;
+            let value = value.trim();
+            let value = match value.strip_prefix('\'').and_then(|v| v.strip_suffix('\'')) {
+                Some(quoted) => quoted.replace("''", "'"),
+                None => value.to_owned(),
+            };
+            let setting = settings::find(name.trim())
+                .ok_or_else(|| wrong(settings::unknown(name.trim()).message))?;
+            settings::check_value(setting, &value).map_err(|error| wrong(error.message))?;
+            let key = setting.name.to_ascii_lowercase();
+            self.settings.entry(key).or_insert(value);
+        }
+        Ok(())
+    }
+
     /// A time setting, in milliseconds.
     pub fn time_ms(&self, name: &str) -> i64 {
         settings::lookup(&self.settings, name)
@@ -62,7 +119,7 @@ impl Config {
 pub fn load(launch: &Launch) -> Result<(Config, Facts), Diagnostics> {
     let mut wrong = Vec::new();
     let mut facts = Facts::default();
-    let settings = read_settings(launch, &mut facts, &mut wrong);
+    let mut settings = read_settings(launch, &mut facts, &mut wrong);
     let env = |name: &str| {
         launch
             .env
@@ -71,6 +128,11 @@ pub fn load(launch: &Launch) -> Result<(Config, Facts), Diagnostics> {
             .filter(|v| !v.is_empty())
     };
 
+    let data = env("PGDATA").unwrap_or("/var/lib/postgresql/data");
+    let data = settings
+        .remove(DATA_FOLDER)
+        .unwrap_or_else(|| data.to_owned());
+    let replica = read_replica(&env, &mut wrong);
     let user = env("POSTGRES_USER").unwrap_or("postgres").to_owned();
     let database = env("POSTGRES_DB").unwrap_or(&user).to_owned();
     let password = read_password(launch, &mut wrong);
@@ -87,7 +149,7 @@ pub fn load(launch: &Launch) -> Result<(Config, Facts), Diagnostics> {
                 Method::Reject
             }
         };
-    if password.is_none() && method != Method::Trust && wrong.is_empty() {
+    if password.is_none() && method != Method::Trust && replica.is_none() && wrong.is_empty() {
         wrong.push(
             Diagnostic::new("Database is uninitialized and superuser password is not specified.").help(
                 "set POSTGRES_PASSWORD to a non-empty value, or POSTGRES_HOST_AUTH_METHOD=trust to let anyone in",
@@ -95,19 +157,20 @@ pub fn load(launch: &Launch) -> Result<(Config, Facts), Diagnostics> {
         );
     }
     let hba = match settings.get("hba_file") {
-        None => Hba::of_image(method),
+        None => Hba::of_image(method, ""),
         Some(path) => match launch.files.read(path) {
             Ok(text) => Hba::parse(&text).unwrap_or_else(|list| {
                 wrong.extend(list);
-                Hba::of_image(method)
+                Hba::of_image(method, "")
             }),
             Err(error) => {
                 wrong.push(error);
-                Hba::of_image(method)
+                Hba::of_image(method, "")
             }
         },
     };
-    let scripts = read_scripts(launch, &mut wrong);
+    let mut appended = String::new();
+    let scripts = read_scripts(launch, &mut appended, &mut wrong);
     let port = settings
         .get("port")
         .and_then(|port| port.trim().parse::<u16>().ok())
@@ -121,11 +184,40 @@ pub fn load(launch: &Launch) -> Result<(Config, Facts), Diagnostics> {
         user,
         verifier,
         database,
+        data,
         hba,
+        hba_text: Hba::text_of_image(method, &appended),
+        replica,
         settings,
         scripts,
     };
     Ok((config, facts))
+}
+
+/// `PRIMARY_HOST` and its kin, as images of replicas have them.
+fn read_replica<'a>(
+    env: &impl Fn(&str) -> Option<&'a str>,
+    wrong: &mut Vec<Diagnostic>,
+) -> Option<Conninfo> {
+    let host = env("PRIMARY_HOST")?.to_owned();
+    let port = match env("PRIMARY_PORT").unwrap_or("5432").parse() {
+        Ok(port) => port,
+        Err(_) => {
+            wrong.push(Diagnostic::new("PRIMARY_PORT is no port"));
+            0
+        }
+    };
+    let user = env("REPLICATION_USER").or_else(|| env("REPL_USER"));
+    let password = env("REPLICATION_PASSWORD").or_else(|| env("REPL_PASSWORD"));
+    Some(Conninfo {
+        host,
+        port,
+        user: user.unwrap_or("postgres").to_owned(),
+        password: password.map(str::to_owned),
+        database: None,
+        application: None,
+        connect_timeout: None,
+    })
 }
 
 /// `POSTGRES_PASSWORD`, or the content of `POSTGRES_PASSWORD_FILE`.
@@ -195,7 +287,9 @@ fn read_settings(
                 None => continue,
             },
             "-D" => {
-                let _ = following("a folder");
+                if let Some(folder) = following("a folder") {
+                    settings.insert(DATA_FOLDER.to_owned(), folder);
+                }
                 continue;
             }
             "-i" => continue,
@@ -289,7 +383,7 @@ fn listen_addresses(
 }
 
 /// Reads and parses the scripts; what cannot be parsed is said now.
-fn read_scripts(launch: &Launch, wrong: &mut Vec<Diagnostic>) -> Vec<InitScript> {
+fn read_scripts(launch: &Launch, hba: &mut String, wrong: &mut Vec<Diagnostic>) -> Vec<InitScript> {
     let mut scripts = Vec::new();
     for path in launch.files.list(INIT_FOLDER) {
         let text = match launch.files.read(&path) {
@@ -300,21 +394,20 @@ fn read_scripts(launch: &Launch, wrong: &mut Vec<Diagnostic>) -> Vec<InitScript>
             }
         };
         if !path.ends_with(".sql") {
-            let shell = path.ends_with(".sh");
             // The image itself ignores what is neither a script nor SQL.
-            if shell
-                || path.ends_with(".sql.gz")
+            if path.ends_with(".sh") {
+                match shell::appended_rules(&text) {
+                    Ok(rules) => hba.push_str(&rules),
+                    Err(list) => wrong.extend(list),
+                }
+            } else if path.ends_with(".sql.gz")
                 || path.ends_with(".sql.xz")
                 || path.ends_with(".sql.zst")
             {
                 wrong.push(
                     Diagnostic::at(
                         Origin::new(text.shown_as, 0),
-                        if shell {
-                            "shell scripts in /docker-entrypoint-initdb.d are not supported by pg-stub"
-                        } else {
-                            "compressed scripts in /docker-entrypoint-initdb.d are not supported by pg-stub"
-                        },
+                        "compressed scripts in /docker-entrypoint-initdb.d are not supported by pg-stub",
                     )
                     .help("write what it does as SQL in a file that ends in .sql"),
                 );
@@ -414,6 +507,7 @@ mod tests {
             .map(|(name, _)| name.as_str())
             .collect();
         assert_eq!(ignored, ["wal_level", "work_mem"]);
+        assert_eq!(config.data, "/var/lib/postgresql/data");
         let error = load(&launch(&["-c", "max_conections=5"], &[PASSWORD], &[])).unwrap_err();
         assert!(
             error
@@ -439,6 +533,6 @@ mod tests {
             shown.contains("001.sql:2: syntax error at or near \"SELEC\""),
             "{shown}"
         );
-        assert!(shown.contains("002.sh: shell scripts"), "{shown}");
+        assert!(shown.contains("002.sh:1: shell scripts"), "{shown}");
     }
 }

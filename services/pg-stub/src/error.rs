@@ -3,6 +3,8 @@
 use std::io;
 use std::net::SocketAddr;
 
+use crate::wal::log::LogError;
+
 /// Why the server ended without being asked to.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -17,6 +19,28 @@ pub enum Error {
     /// The embedded engine cannot start.
     #[error("cannot start the SQL engine: {0}")]
     Engine(String),
+    /// The data folder is not what it was.
+    #[error("{file}, byte {offset}: {what}")]
+    Damaged {
+        /// The file.
+        file: String,
+        /// Where in it.
+        offset: u64,
+        /// What is wrong there.
+        what: String,
+    },
+    /// The disk failed while the server started or stopped.
+    #[error(transparent)]
+    Disk(#[from] LogError),
+    /// The server cannot know what is durable, or what is committed (PANIC).
+    #[error("{0}")]
+    Panic(String),
+    /// A setting or a file of settings is wrong.
+    #[error("{0}")]
+    Setting(String),
+    /// A replica cannot copy its primary.
+    #[error("pg_basebackup: error: {0}")]
+    BaseCopy(String),
     /// A script in `/docker-entrypoint-initdb.d` failed, as it stops the official image.
     #[error("{file}: {error}")]
     InitScript {

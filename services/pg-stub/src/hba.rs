@@ -41,26 +41,35 @@ struct Rule {
 pub struct Hba(Vec<Rule>);
 
 impl Hba {
-    /// What the official image writes: trust on the machine itself, `method` for all others.
-    pub fn of_image(method: Method) -> Self {
-        let all = || vec!["all".to_owned()];
-        let rule = |network, method| Rule {
-            databases: all(),
-            users: all(),
-            network,
-            method,
+    /// The text that `initdb` and the official image write: trust on the machine itself, `method` for
+    /// all others; and what scripts append.
+    pub fn text_of_image(method: Method, appended: &str) -> String {
+        let method = match method {
+            Method::Trust => "trust",
+            Method::Reject => "reject",
+            Method::Scram => "scram-sha-256",
+            Method::Password => "password",
         };
-        Self(vec![
-            rule(
-                Network::Net(IpAddr::from([127, 0, 0, 1]), 32),
-                Method::Trust,
-            ),
-            rule(
-                Network::Net(IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1]), 128),
-                Method::Trust,
-            ),
-            rule(Network::All, method),
-        ])
+        format!(
+            "# TYPE  DATABASE        USER            ADDRESS                 METHOD\n\
+             local   all             all                                     trust\n\
+             host    all             all             127.0.0.1/32            trust\n\
+             host    all             all             ::1/128                 trust\n\
+             local   replication     all                                     trust\n\
+             host    replication     all             127.0.0.1/32            trust\n\
+             host    replication     all             ::1/128                 trust\n\n\
+             host all all all {method}\n{appended}"
+        )
+    }
+
+    /// The rules of that text.
+    pub fn of_image(method: Method, appended: &str) -> Self {
+        let text = Text {
+            shown_as: "pg_hba.conf".into(),
+            content: Self::text_of_image(method, appended).into(),
+        };
+        // What is appended was checked before; without it the text is ours.
+        Self::parse(&text).unwrap_or(Self(Vec::new()))
     }
 
     /// Reads a file.
@@ -89,22 +98,27 @@ impl Hba {
         }
     }
 
-    /// What applies to a client; `None` when no line fits.
+    /// What applies to a client; `None` when no line fits. `database` is `None` for one that follows
+    /// the log: only `replication` means it, not `all` (manual, 21.1).
     pub fn method(
         &self,
         peer: SocketAddr,
         local: SocketAddr,
-        database: &str,
+        database: Option<&str>,
         user: &str,
     ) -> Option<Method> {
         let ip = peer.ip().to_canonical();
         self.0
             .iter()
             .find(|rule| {
-                rule.databases
-                    .iter()
-                    .any(|d| d == "all" || d == database || (d == "sameuser" && user == database))
-                    && rule.users.iter().any(|u| u == "all" || u == user)
+                rule.databases.iter().any(|d| match database {
+                    None => d == "replication",
+                    Some(database) => {
+                        d == "all"
+                            || (d == database && d != "replication")
+                            || (d == "sameuser" && user == database)
+                    }
+                }) && rule.users.iter().any(|u| u == "all" || u == user)
                     && match &rule.network {
                         Network::All => true,
                         Network::Net(net, bits) => contains(*net, *bits, ip),
@@ -213,10 +227,26 @@ mod tests {
     fn the_first_line_that_fits_decides() {
         let hba = parse("# comment\nlocal all all trust\nhost appdb app 10.42.0.0/16 scram-sha-256\nhost all all 0.0.0.0/0 reject\n").unwrap();
         let local = "10.0.0.1:5432".parse().unwrap();
-        let ask = |peer: &str, db, user| hba.method(peer.parse().unwrap(), local, db, user);
+        let ask = |peer: &str, db, user| hba.method(peer.parse().unwrap(), local, Some(db), user);
         assert_eq!(ask("10.42.1.1:1", "appdb", "app"), Some(Method::Scram));
         assert_eq!(ask("10.43.1.1:1", "appdb", "app"), Some(Method::Reject));
         assert_eq!(ask("[::1]:1", "appdb", "app"), None);
+    }
+
+    #[test]
+    fn following_the_log_has_lines_of_its_own() {
+        let line = "host replication repl 10.42.0.0/16 scram-sha-256\n";
+        let hba = Hba::of_image(Method::Trust, line);
+        let (here, local) = (
+            "10.42.0.7:1".parse().unwrap(),
+            "10.0.0.1:5432".parse().unwrap(),
+        );
+        assert_eq!(hba.method(here, local, None, "repl"), Some(Method::Scram));
+        assert_eq!(hba.method(here, local, None, "app"), None);
+        assert_eq!(
+            hba.method(here, local, Some("x"), "app"),
+            Some(Method::Trust)
+        );
     }
 
     #[test]

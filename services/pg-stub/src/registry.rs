@@ -22,6 +22,40 @@ pub struct Signals {
     pub terminate: bool,
 }
 
+/// Who may come in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Admission {
+    /// Nobody: the server starts.
+    #[default]
+    Starting,
+    /// Nobody: what a standby has does not fit together yet.
+    NotConsistent,
+    /// Nobody: a standby that does not want to be read.
+    NoHotStandby,
+    /// Everybody.
+    Open,
+    /// Nobody: the server stops.
+    Stopping,
+}
+
+impl Admission {
+    /// Whether a session may go on.
+    fn check(self) -> Result<(), PgError> {
+        let refused =
+            |message: &str| PgError::fatal("57P03", format!("the database system is {message}"));
+        match self {
+            Self::Open => Ok(()),
+            Self::Starting => Err(refused("starting up")),
+            Self::NotConsistent => Err(refused("not yet accepting connections")
+                .detail("Consistent recovery state has not been yet reached.")),
+            Self::NoHotStandby => {
+                Err(refused("not accepting connections").detail("Hot standby mode is disabled."))
+            }
+            Self::Stopping => Err(refused("shutting down")),
+        }
+    }
+}
+
 /// What others may know of a session.
 #[derive(Clone, Debug)]
 pub struct Entry {
@@ -36,13 +70,14 @@ pub struct Entry {
     /// Where its client is.
     pub peer: SocketAddr,
     holds_slot: bool,
+    sender: bool,
 }
 
 #[derive(Default)]
 struct Inner {
     last_pid: i32,
     entries: BTreeMap<i32, Entry>,
-    stopping: bool,
+    admission: Admission,
 }
 
 /// All sessions of a server.
@@ -107,6 +142,7 @@ impl Registry {
                 application: String::new(),
                 peer,
                 holds_slot: taken < self.slots,
+                sender: false,
             },
         );
         Some(Place {
@@ -117,19 +153,33 @@ impl Registry {
         })
     }
 
-    /// Whether a new session may go on: the server is not stopping and there is a slot for it.
+    /// Says who may come in.
+    pub fn open(&self, admission: Admission) {
+        let mut inner = lock(&self.inner);
+        if inner.admission != Admission::Stopping {
+            inner.admission = admission;
+        }
+    }
+
+    /// Whether a new session may go on: the server lets it, and there is a slot for it.
     pub fn admit(&self, pid: i32) -> Result<(), PgError> {
         let inner = lock(&self.inner);
-        if inner.stopping {
-            return Err(PgError::fatal(
-                "57P03",
-                "the database system is shutting down",
-            ));
-        }
+        inner.admission.check()?;
         match inner.entries.get(&pid) {
             Some(entry) if entry.holds_slot => Ok(()),
             _ => Err(PgError::fatal("53300", "sorry, too many clients already")),
         }
+    }
+
+    /// Like [`Registry::admit`] for one that wants to follow the log; it needs no slot.
+    pub fn admit_sender(&self, pid: i32) -> Result<(), PgError> {
+        let mut inner = lock(&self.inner);
+        inner.admission.check()?;
+        if let Some(entry) = inner.entries.get_mut(&pid) {
+            entry.holds_slot = false;
+            entry.sender = true;
+        }
+        Ok(())
     }
 
     /// Notes who a session is; refuses those who may not have the reserved slots.
@@ -142,7 +192,8 @@ impl Registry {
     ) -> Result<(), PgError> {
         let mut inner = lock(&self.inner);
         let taken = inner.entries.values().filter(|e| e.holds_slot).count();
-        if !superuser && taken > self.slots.saturating_sub(self.reserved) {
+        let is_sender = inner.entries.get(&pid).is_some_and(|entry| entry.sender);
+        if !superuser && !is_sender && taken > self.slots.saturating_sub(self.reserved) {
             return Err(PgError::fatal(
                 "53300",
                 "remaining connection slots are reserved for non-replication superuser connections",
@@ -188,15 +239,36 @@ impl Registry {
         }
     }
 
-    /// Asks for the end of all sessions, and lets no new one in.
+    /// Asks for the end of all sessions, and lets no new one in. Those that follow the log stay.
     pub fn stop(&self) {
         let mut inner = lock(&self.inner);
-        inner.stopping = true;
-        for entry in inner.entries.values() {
+        inner.admission = Admission::Stopping;
+        Self::terminate_all(&inner, false);
+    }
+
+    /// Asks those that follow the log to end when they have all of it.
+    pub fn stop_senders(&self) {
+        Self::terminate_all(&lock(&self.inner), true);
+    }
+
+    fn terminate_all(inner: &Inner, senders: bool) {
+        for entry in inner
+            .entries
+            .values()
+            .filter(|entry| entry.sender == senders)
+        {
             entry
                 .signals
                 .send_modify(|signals| signals.terminate = true);
         }
+    }
+
+    /// Whether there are sessions, apart from those that follow the log.
+    pub fn has_sessions(&self) -> bool {
+        lock(&self.inner)
+            .entries
+            .values()
+            .any(|entry| !entry.sender)
     }
 
     /// Whether a database has sessions other than `pid`.

@@ -34,6 +34,23 @@ fn hash(data: &[u8]) -> Key {
 }
 
 impl Verifier {
+    /// How long it is as bytes.
+    pub const BYTES: usize = 80;
+
+    /// As bytes.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        [&self.salt[..], &self.stored_key, &self.server_key].concat()
+    }
+
+    /// Back; `None` when their number is another.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        Some(Self {
+            salt: bytes.get(..16)?.try_into().ok()?,
+            stored_key: bytes.get(16..48)?.try_into().ok()?,
+            server_key: bytes.get(48..)?.try_into().ok()?,
+        })
+    }
+
     /// Of a password. The salt comes from the name and the password and not from chance, so that
     /// two runs of one configuration say the same on the wire.
     pub fn new(user: &str, password: &str) -> Self {
@@ -191,6 +208,58 @@ impl Exchange {
     }
 }
 
+/// The client's side, for a standby that logs in to its primary.
+pub struct Login {
+    password: String,
+    client_first: String,
+}
+
+impl Login {
+    /// Begins; gives the exchange and the client's first message. The name goes with the startup
+    /// packet, so it is empty here, as libpq leaves it.
+    pub fn start(password: &str, nonce: &str) -> (Self, String) {
+        let client_first = format!("n=,r={nonce}");
+        let message = format!("n,,{client_first}");
+        let password = password.to_owned();
+        let login = Self {
+            password,
+            client_first,
+        };
+        (login, message)
+    }
+
+    /// Answers the server's first message; gives the client's last and what the server must say then.
+    pub fn answer(&self, server_first: &str) -> Result<(String, String), PgError> {
+        let part = |name: &str| server_first.split(',').find_map(|p| p.strip_prefix(name));
+        let (nonce, salt, rounds) = (part("r="), part("s="), part("i="));
+        let own = self.client_first.strip_prefix("n=,r=").unwrap_or_default();
+        let nonce = nonce.filter(|nonce| nonce.starts_with(own));
+        let salt = salt.and_then(|salt| STANDARD.decode(salt).ok());
+        let (Some(nonce), Some(salt), Some(rounds)) = (nonce, salt, rounds) else {
+            return Err(malformed("The server's first message."));
+        };
+        if rounds.parse() != Ok(ITERATIONS) {
+            return Err(malformed("The number of iterations."));
+        }
+        let prepared = stringprep::saslprep(&self.password)
+            .map_or_else(|_| self.password.clone(), |text| text.into_owned());
+        let salted = salted_password(prepared.as_bytes(), &salt);
+        let without_proof = format!("c={},r={nonce}", STANDARD.encode("n,,"));
+        let message = format!("{},{server_first},{without_proof}", self.client_first);
+        let mut proof = hmac(&salted, &[b"Client Key"]);
+        let signature = hmac(&hash(&proof), &[message.as_bytes()]);
+        for (byte, mask) in proof.iter_mut().zip(signature) {
+            *byte ^= mask;
+        }
+        let server_key = hmac(&salted, &[b"Server Key"]);
+        let server = hmac(&server_key, &[message.as_bytes()]);
+        Ok((
+            format!("{without_proof},p={}", STANDARD.encode(proof)),
+            format!("v={}", STANDARD.encode(server)),
+        ))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -203,6 +272,21 @@ mod tests {
             let _ = Exchange::start(verifier.clone(), &first, "nonce");
             let (exchange, _) = Exchange::start(verifier, b"n,,n=,r=abc", "nonce").unwrap();
             proptest::prop_assert!(!matches!(exchange.finish(last.as_bytes()), Ok(Some(_))));
+        }
+    }
+
+    #[test]
+    fn both_sides_agree_on_the_password_only() {
+        let verifier = Verifier::new("repl", "secret");
+        let again = Verifier::from_bytes(&verifier.to_bytes());
+        assert_eq!(again.as_ref(), Some(&verifier));
+        for (password, fits) in [("secret", true), ("other", false)] {
+            let (login, first) = Login::start(password, "abc");
+            let (exchange, server_first) =
+                Exchange::start(verifier.clone(), first.as_bytes(), "xyz").unwrap();
+            let (last, expected) = login.answer(&server_first).unwrap();
+            let said = exchange.finish(last.as_bytes()).unwrap();
+            assert_eq!(said, fits.then_some(expected));
         }
     }
 

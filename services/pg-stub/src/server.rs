@@ -4,20 +4,36 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use squall_host::disk::Disk;
+use squall_host::launch::Text;
 use squall_host::net::{TcpListener, TcpStream};
 use squall_host::planted::Planted;
 use squall_host::{Host, Shutdown};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::config::Config;
-use crate::engine::context::{Recovery, ServerFacts, lock, wall_us};
+use crate::engine::context::{ServerFacts, lock, wall_us};
 use crate::engine::database::Database;
+use crate::engine::record::Record;
+use crate::engine::store::Sequence;
 use crate::error::{Error, PgError};
-use crate::registry::Registry;
+use crate::hba::Hba;
+use crate::registry::{Admission, Registry};
+use crate::replication::entry;
+use crate::replication::sender::Senders;
+use crate::replication::synchronous::Synchronous;
 use crate::scram::Verifier;
-use crate::session;
 use crate::sql::plan::{Prepared, RoleChange};
 use crate::value::time;
+use crate::wal::checkpoint;
+use crate::wal::control::{Control, read_file};
+use crate::wal::log::Log;
+use crate::wal::lsn::Lsn;
+use crate::wal::record::Entry;
+use crate::wal::recovery::{self, write_new};
+use crate::wal::snapshot::Snapshot;
+use crate::{session, settings};
 
 /// How long sessions have to end after a request to stop.
 const STOP_MAX: Duration = Duration::from_secs(5);
@@ -34,7 +50,7 @@ const PLAN_TEXT_MAX: usize = 8 << 10;
 const DATABASES_MAX: usize = 64;
 
 /// A role.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Role {
     /// Its OID.
     pub oid: u32,
@@ -46,6 +62,17 @@ pub struct Role {
     pub superuser: bool,
     /// REPLICATION.
     pub replication: bool,
+}
+
+/// The process ids that the server's own processes show.
+#[derive(Clone, Copy, Debug)]
+pub struct Pids {
+    /// The checkpointer.
+    pub checkpointer: i32,
+    /// The startup process, which replays.
+    pub startup: i32,
+    /// The WAL receiver.
+    pub receiver: i32,
 }
 
 /// What a plan depends on.
@@ -61,6 +88,19 @@ pub struct Server {
     pub registry: Arc<Registry>,
     /// Settings of the server, which sessions start from.
     pub settings: Arc<BTreeMap<String, String>>,
+    /// What its control file says.
+    pub control: Mutex<Control>,
+    /// Those that follow its log.
+    pub senders: Senders,
+    /// For which of them commits wait.
+    pub synchronous: Option<Synchronous>,
+    /// Held while a checkpoint is made.
+    pub checkpoints: tokio::sync::Mutex<()>,
+    /// Its own processes.
+    pub pids: Pids,
+    hba: Mutex<Arc<Hba>>,
+    failure: watch::Sender<Option<String>>,
+    ended_with: Mutex<Option<Error>>,
     databases: Mutex<BTreeMap<String, Arc<Database>>>,
     roles: Mutex<BTreeMap<String, Role>>,
     plans: Mutex<BTreeMap<PlanKey, (u64, Arc<Prepared>)>>,
@@ -68,9 +108,9 @@ pub struct Server {
 }
 
 impl Server {
-    /// A server with its first databases, empty.
+    /// A server that has nothing yet; what it has, recovery says.
     pub fn new(config: Config, host: Host) -> Result<Self, Error> {
-        let facts = Arc::new(ServerFacts::new(Recovery::default())?);
+        let wal = Log::new(host.disk.clone(), format!("{}/pg_wal", config.data));
         let slots = config.number("max_connections").max(1) as usize;
         let reserved = config.number("superuser_reserved_connections").max(0) as usize;
         let superuser = Role {
@@ -80,36 +120,189 @@ impl Server {
             superuser: true,
             replication: true,
         };
-        let server = Self {
-            facts,
+        let names = settings::lookup(&config.settings, "synchronous_standby_names");
+        Ok(Self {
+            facts: Arc::new(ServerFacts::new(wal)?),
             registry: Arc::new(Registry::new(slots, reserved)),
             settings: Arc::new(config.settings.clone()),
+            control: Mutex::new(Control::default()),
+            senders: Senders::default(),
+            synchronous: Synchronous::parse(&names.unwrap_or_default()).map_err(Error::Setting)?,
+            checkpoints: tokio::sync::Mutex::default(),
+            pids: Pids {
+                checkpointer: 26,
+                startup: 28,
+                receiver: 31,
+            },
+            hba: Mutex::new(Arc::new(config.hba.clone())),
+            failure: watch::Sender::default(),
+            ended_with: Mutex::default(),
             databases: Mutex::default(),
             roles: Mutex::new(BTreeMap::from([(config.user.clone(), superuser)])),
             plans: Mutex::default(),
             host,
             config,
-        };
-        server.create_database("postgres")?;
-        if server.config.database != "postgres" {
-            server.create_database(&server.config.database)?;
-        }
-        Ok(server)
+        })
     }
 
-    fn create_database(&self, name: &str) -> Result<(), Error> {
+    /// The machine.
+    pub fn host(&self) -> &Host {
+        &self.host
+    }
+
+    /// The machine's disk.
+    pub fn disk(&self) -> &Disk {
+        &self.host.disk
+    }
+
+    /// What a setting of the server is.
+    pub fn setting(&self, name: &str) -> String {
+        settings::lookup(&self.settings, name).unwrap_or_default()
+    }
+
+    /// Who may come in now.
+    pub fn open(&self, admission: Admission) {
+        self.registry.open(admission);
+    }
+
+    /// The rules by which clients may come in.
+    pub fn hba(&self) -> Arc<Hba> {
+        lock(&self.hba).clone()
+    }
+
+    /// Writes `pg_hba.conf` into a new data folder.
+    pub async fn write_hba(&self) -> Result<(), Error> {
+        write_new(self, "pg_hba.conf", &self.config.hba_text).await?;
+        self.read_hba().await
+    }
+
+    /// Reads `pg_hba.conf` of the data folder, unless `hba_file` names another.
+    pub async fn read_hba(&self) -> Result<(), Error> {
+        let path = format!("{}/pg_hba.conf", self.config.data);
+        if self.config.settings.contains_key("hba_file") {
+            return Ok(());
+        }
+        let Some(bytes) = read_file(&self.host.disk, &path).await? else {
+            return Ok(());
+        };
+        let text = Text {
+            shown_as: path.as_str().into(),
+            content: String::from_utf8_lossy(&bytes).as_ref().into(),
+        };
+        let rules = Hba::parse(&text).map_err(|wrong| {
+            let list: Vec<String> = wrong.iter().map(ToString::to_string).collect();
+            Error::Setting(list.join("; "))
+        })?;
+        *lock(&self.hba) = Arc::new(rules);
+        Ok(())
+    }
+
+    /// Ends the server as a panic does: nothing more is answered.
+    pub fn fail(&self, why: String) {
+        self.failure.send_modify(|failure| {
+            failure.get_or_insert(why);
+        });
+    }
+
+    async fn failed(&self) -> String {
+        let mut failure = self.failure.subscribe();
+        let why = failure
+            .wait_for(Option::is_some)
+            .await
+            .map(|why| why.clone());
+        match why {
+            Ok(why) => why.unwrap_or_default(),
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// Takes a snapshot's content for its own.
+    pub fn restore(&self, snapshot: &Snapshot) -> Result<(), Error> {
+        let mut databases = BTreeMap::new();
+        for image in &snapshot.databases {
+            databases.insert(image.name.clone(), Arc::new(Database::of_image(image)?));
+        }
+        *lock(&self.databases) = databases;
+        *lock(&self.roles) = snapshot.roles.iter().cloned().collect();
+        Ok(())
+    }
+
+    /// Does what a record of the log says that ends at `end`.
+    pub fn apply(&self, entry: &Entry, end: Lsn) -> Result<(), PgError> {
+        match entry {
+            Entry::Commit {
+                database,
+                changes,
+                sequences,
+            } => {
+                let found = lock(&self.databases)
+                    .values()
+                    .find(|d| d.oid == *database)
+                    .cloned();
+                // One that a later record drops has nothing to be replayed.
+                found.map_or(Ok(()), |found| found.replay(changes, sequences, end))
+            }
+            Entry::Role { name, role } => {
+                let mut roles = lock(&self.roles);
+                match role {
+                    Some(role) => roles.insert(name.clone(), role.clone()),
+                    None => roles.remove(name),
+                };
+                Ok(())
+            }
+            Entry::Database {
+                name,
+                oid: Some(oid),
+            } => {
+                let known = lock(&self.databases)
+                    .get(name)
+                    .is_some_and(|d| d.oid == *oid);
+                if known {
+                    return Ok(());
+                }
+                self.create_database(name, Some(*oid))
+                    .map_err(|error| PgError::new("XX000", error.to_string()))
+            }
+            Entry::Database { name, oid: None } => {
+                lock(&self.databases).remove(name);
+                Ok(())
+            }
+            Entry::Checkpoint { .. } | Entry::EndOfRecovery { .. } => Ok(()),
+        }
+    }
+
+    /// Puts a transaction into the log; `None` when it did nothing.
+    pub fn log_commit(
+        &self,
+        database: &Database,
+        record: &Record,
+        sequences: Vec<(String, Option<Sequence>)>,
+    ) -> Option<Lsn> {
+        if record.changes.is_empty() && sequences.is_empty() {
+            return None;
+        }
+        Some(self.facts.wal.append(Entry::Commit {
+            database: database.oid,
+            changes: record.changes.clone(),
+            sequences,
+        }))
+    }
+
+    /// Makes a database, here alone.
+    pub fn create_database(&self, name: &str, oid: Option<u32>) -> Result<(), Error> {
         let mut databases = lock(&self.databases);
-        let oid = databases
+        let next = databases
             .values()
             .map(|d| d.oid)
             .max()
             .map_or(5, |oid| (oid + 1).max(16_384));
+        let oid = oid.unwrap_or(next);
         databases.insert(name.to_owned(), Arc::new(Database::new(name, oid)?));
         Ok(())
     }
 
     /// CREATE DATABASE.
-    pub fn add_database(&self, name: &str) -> Result<(), PgError> {
+    pub fn add_database(&self, name: &str) -> Result<Lsn, PgError> {
         let count = {
             let databases = lock(&self.databases);
             if databases.contains_key(name) {
@@ -126,12 +319,20 @@ impl Server {
                 format!("pg-stub has at most {DATABASES_MAX} databases"),
             ));
         }
-        self.create_database(name)
-            .map_err(|error| PgError::new("XX000", error.to_string()))
+        self.create_database(name, None)
+            .map_err(|error| PgError::new("XX000", error.to_string()))?;
+        let oid = self.database(name).map(|database| database.oid);
+        let name = name.to_owned();
+        Ok(self.facts.wal.append(Entry::Database { name, oid }))
     }
 
     /// DROP DATABASE.
-    pub fn drop_database(&self, name: &str, if_exists: bool, pid: i32) -> Result<(), PgError> {
+    pub fn drop_database(
+        &self,
+        name: &str,
+        if_exists: bool,
+        pid: i32,
+    ) -> Result<Option<Lsn>, PgError> {
         if self.registry.uses(name, pid) {
             return Err(PgError::new(
                 "55006",
@@ -143,7 +344,13 @@ impl Server {
                 "3D000",
                 format!("database \"{name}\" does not exist"),
             )),
-            _ => Ok(()),
+            None => Ok(None),
+            Some(_) => {
+                let name = name.to_owned();
+                Ok(Some(
+                    self.facts.wal.append(Entry::Database { name, oid: None }),
+                ))
+            }
         }
     }
 
@@ -171,7 +378,7 @@ impl Server {
     }
 
     /// CREATE or ALTER ROLE.
-    pub fn change_role(&self, change: &RoleChange, create: bool) -> Result<(), PgError> {
+    pub fn change_role(&self, change: &RoleChange, create: bool) -> Result<Lsn, PgError> {
         let mut roles = lock(&self.roles);
         let name = &change.name;
         let next = roles
@@ -208,14 +415,18 @@ impl Server {
             Some(None) => role.verifier = None,
             Some(Some(password)) => role.verifier = Some(Verifier::new(name, password)),
         }
-        Ok(())
+        let entry = Entry::Role {
+            name: name.clone(),
+            role: Some(role.clone()),
+        };
+        Ok(self.facts.wal.append(entry))
     }
 
     /// DROP ROLE.
-    pub fn drop_role(&self, name: &str, if_exists: bool) -> Result<(), PgError> {
+    pub fn drop_role(&self, name: &str, if_exists: bool) -> Result<Option<Lsn>, PgError> {
         let mut roles = lock(&self.roles);
         match roles.get(name) {
-            None if if_exists => Ok(()),
+            None if if_exists => Ok(None),
             None => Err(PgError::new(
                 "42704",
                 format!("role \"{name}\" does not exist"),
@@ -226,7 +437,10 @@ impl Server {
             )),
             Some(_) => {
                 roles.remove(name);
-                Ok(())
+                let name = name.to_owned();
+                Ok(Some(
+                    self.facts.wal.append(Entry::Role { name, role: None }),
+                ))
             }
         }
     }
@@ -262,6 +476,11 @@ impl Server {
         &self.host.planted
     }
 
+    /// A line of an entry script's.
+    pub fn say(&self, line: &str) {
+        self.host.out.line(line);
+    }
+
     /// A line of the server's log, with PostgreSQL's prefix (`%m [%p] `).
     pub fn log(&self, pid: i32, level: &str, message: &str) {
         let mut line = String::with_capacity(64 + message.len());
@@ -282,7 +501,14 @@ impl Server {
 }
 
 /// Runs until the request to stop, then until the sessions have ended (PostgreSQL's fast shutdown).
+/// A replica first does what its image's entry script does, and does not listen before that.
 pub async fn run(config: Config, host: Host, shutdown: Shutdown) -> Result<(), Error> {
+    if let Some(primary) = &config.replica {
+        tokio::select! {
+            () = shutdown.requested() => return Ok(()),
+            done = entry::prepare(&host, &config.data, primary) => done?,
+        }
+    }
     let mut listeners = Vec::new();
     for address in &config.listens {
         let listener = host.net.listen(*address).map_err(|source| Error::Listen {
@@ -296,36 +522,69 @@ pub async fn run(config: Config, host: Host, shutdown: Shutdown) -> Result<(), E
 
 /// Like [`run`], on listeners that are there already.
 pub async fn run_on(
-    config: Config,
+    mut config: Config,
     host: Host,
     listeners: Vec<TcpListener>,
     shutdown: Shutdown,
 ) -> Result<(), Error> {
+    config.read_auto_conf(&host.disk).await?;
     let server = Arc::new(Server::new(config, host)?);
-    server.log(1, "LOG", "starting PostgreSQL 15.14 (pg-stub)");
-    session::init::run_scripts(&server).await?;
-    for listener in &listeners {
-        if let Ok(address) = listener.local_addr() {
-            tracing::info!(%address, "listening");
-            let message = format!(
+    let shown: Vec<String> = listeners
+        .iter()
+        .filter_map(|listener| listener.local_addr().ok())
+        .map(|at| {
+            format!(
                 "listening on IPv4 address \"{}\", port {}",
-                address.ip(),
-                address.port()
-            );
-            server.log(1, "LOG", &message);
-        }
+                at.ip(),
+                at.port()
+            )
+        })
+        .collect();
+    for line in &shown {
+        tracing::info!(line);
     }
-    server.log(1, "LOG", "database system is ready to accept connections");
-    serve(&server, listeners, &shutdown).await;
-    server.log(1, "LOG", "database system is shut down");
-    Ok(())
+    let ended = serve(&server, listeners, &shutdown, &shown).await;
+    match &ended {
+        Ok(()) => server.log(1, "LOG", "database system is shut down"),
+        Err(Error::Panic(why)) => server.log(server.pids.startup, "PANIC", why),
+        Err(error) => server.log(server.pids.startup, "FATAL", &error.to_string()),
+    }
+    ended
 }
 
-async fn serve(server: &Arc<Server>, mut listeners: Vec<TcpListener>, shutdown: &Shutdown) {
+/// The server's own processes. What ends by itself has failed.
+fn start_processes(server: &Arc<Server>, shown: &[String]) -> (JoinSet<()>, JoinSet<()>) {
+    let (mut writer, mut main) = (JoinSet::new(), JoinSet::new());
+    let this = server.clone();
+    let ms = u64::try_from(server.config.time_ms("wal_writer_delay")).unwrap_or(200);
+    writer.spawn(async move {
+        let error = this.facts.wal.write(Duration::from_millis(ms)).await;
+        this.fail(error.to_string());
+    });
+    let (this, shown) = (server.clone(), shown.to_vec());
+    main.spawn(async move {
+        if let Err(error) = recovery::run(&this, &shown).await {
+            *lock(&this.ended_with) = Some(error);
+            this.fail(String::new());
+        }
+    });
+    (writer, main)
+}
+
+async fn serve(
+    server: &Arc<Server>,
+    mut listeners: Vec<TcpListener>,
+    shutdown: &Shutdown,
+    shown: &[String],
+) -> Result<(), Error> {
+    let (writer, main) = start_processes(server, shown);
     let mut sessions = JoinSet::new();
+    let mut failed = std::pin::pin!(server.failed());
+    let failure = |why: String| lock(&server.ended_with).take().unwrap_or(Error::Panic(why));
     loop {
         tokio::select! {
             () = shutdown.requested() => break,
+            why = &mut failed => return Err(failure(why)),
             Some(ended) = sessions.join_next(), if !sessions.is_empty() => report(ended),
             stream = accept(&mut listeners) => {
                 start(server, &mut sessions, stream);
@@ -337,12 +596,10 @@ async fn serve(server: &Arc<Server>, mut listeners: Vec<TcpListener>, shutdown: 
     server.registry.stop();
     let deadline = tokio::time::Instant::now() + STOP_MAX;
     // New clients are told so until the last session has ended.
-    loop {
+    while server.registry.has_sessions() && !sessions.is_empty() {
         tokio::select! {
-            ended = sessions.join_next() => match ended {
-                Some(ended) => report(ended),
-                None => break,
-            },
+            why = &mut failed => return Err(failure(why)),
+            Some(ended) = sessions.join_next(), if !sessions.is_empty() => report(ended),
             stream = accept(&mut listeners) => start(server, &mut sessions, stream),
             () = tokio::time::sleep_until(deadline) => {
                 tracing::info!(left = sessions.len(), "sessions did not end in time");
@@ -350,6 +607,24 @@ async fn serve(server: &Arc<Server>, mut listeners: Vec<TcpListener>, shutdown: 
             }
         }
     }
+    drop(main);
+    let has_begun = lock(&server.control).redo > Lsn(0);
+    if has_begun {
+        tokio::select! {
+            why = &mut failed => return Err(failure(why)),
+            done = checkpoint::stop(server) => done?,
+        }
+    }
+    // Standbys have all of the log before they are left, if they take it.
+    server.registry.stop_senders();
+    let all = async {
+        while let Some(ended) = sessions.join_next().await {
+            report(ended);
+        }
+    };
+    let _ = tokio::time::timeout(STOP_MAX, all).await;
+    drop(writer);
+    Ok(())
 }
 
 fn report(ended: Result<(), tokio::task::JoinError>) {

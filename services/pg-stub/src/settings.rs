@@ -111,7 +111,8 @@ const SETTINGS: &[Setting] = &[
     s("fsync", Bool, "on", Tuning, false),
     s("full_page_writes", Bool, "on", Tuning, false),
     s("hba_file", Text, "", Used, true),
-    s("hot_standby", Bool, "on", Tuning, true),
+    s("hot_standby", Bool, "on", Used, true),
+    s("hot_standby_feedback", Bool, "off", Tuning, false),
     s("huge_pages", Enum(&["on", "off", "try"]), "try", Tuning, true),
     s("idle_in_transaction_session_timeout", Time, "0", Used, false),
     s("idle_session_timeout", Time, "0", Used, false),
@@ -134,14 +135,17 @@ const SETTINGS: &[Setting] = &[
     s("max_parallel_workers", Int(0, 1024), "8", Tuning, false),
     s("max_parallel_workers_per_gather", Int(0, 1024), "2", Tuning, false),
     s("max_prepared_transactions", Int(0, 0), "0", Tuning, true),
-    s("max_replication_slots", Int(0, 262_143), "10", Tuning, true),
-    s("max_wal_senders", Int(0, 262_143), "10", Tuning, true),
-    s("max_wal_size", Size(1 << 20), "1GB", Tuning, false),
+    s("max_replication_slots", Int(0, 262_143), "10", Used, true),
+    s("max_wal_senders", Int(0, 262_143), "10", Used, true),
+    s("max_wal_size", Size(1 << 20), "1GB", Used, false),
     s("max_worker_processes", Int(0, 262_143), "8", Tuning, true),
     s("min_wal_size", Size(1 << 20), "80MB", Tuning, false),
     s("password_encryption", Enum(&["scram-sha-256"]), "scram-sha-256", Told, false),
     s("port", Int(1, 65_535), "5432", Used, true),
+    s("primary_conninfo", Text, "", Used, false),
+    s("primary_slot_name", Text, "", Used, false),
     s("random_page_cost", Real, "4", Tuning, false),
+    s("recovery_min_apply_delay", Time, "0", Used, false),
     s("row_security", Bool, "on", Told, false),
     s("search_path", Text, "\"$user\", public", Told, false),
     s("server_encoding", Text, "UTF8", Told, true),
@@ -152,8 +156,8 @@ const SETTINGS: &[Setting] = &[
     s("standard_conforming_strings", Bool, "on", Told, true),
     s("statement_timeout", Time, "0", Used, false),
     s("superuser_reserved_connections", Int(0, 10_000), "3", Used, true),
-    s("synchronous_commit", Enum(&["on", "off", "local", "remote_write", "remote_apply"]), "on", Tuning, false),
-    s("synchronous_standby_names", Text, "", Tuning, false),
+    s("synchronous_commit", Enum(&["on", "off", "local", "remote_write", "remote_apply"]), "on", Used, false),
+    s("synchronous_standby_names", Text, "", Used, false),
     s("synchronize_seqscans", Bool, "on", Tuning, false),
     s("tcp_keepalives_count", Int(0, i32::MAX as i64), "0", Tuning, false),
     s("tcp_keepalives_idle", Int(0, i32::MAX as i64), "0", Tuning, false),
@@ -164,9 +168,14 @@ const SETTINGS: &[Setting] = &[
     s("transaction_read_only", Bool, "off", Used, false),
     s("unix_socket_directories", Text, "", Tuning, true),
     s("wal_buffers", Size(8192), "-1", Tuning, true),
-    s("wal_keep_size", Size(1 << 20), "0", Tuning, false),
+    s("wal_keep_size", Size(1 << 20), "0", Used, false),
     s("wal_level", Enum(&["minimal", "replica", "logical"]), "replica", Tuning, true),
     s("wal_log_hints", Bool, "off", Tuning, true),
+    s("wal_receiver_status_interval", Time, "10s", Used, false),
+    s("wal_receiver_timeout", Time, "1min", Used, false),
+    s("wal_retrieve_retry_interval", Time, "5s", Used, false),
+    s("wal_sender_timeout", Time, "1min", Used, false),
+    s("wal_writer_delay", Time, "200ms", Used, false),
     s("work_mem", Size(1024), "4MB", Tuning, false),
 ];
 
@@ -269,6 +278,14 @@ pub fn parse_bool(value: &str) -> Option<bool> {
     match value.trim().to_ascii_lowercase().as_str() {
         "on" | "true" | "yes" | "1" | "t" | "y" => Some(true),
         "off" | "false" | "no" | "0" | "f" | "n" => Some(false),
+        _ => None,
+    }
+}
+
+/// A size setting in bytes, from a value in its units.
+pub fn size_of(name: &str, value: &str) -> Option<u64> {
+    match find(name)?.kind {
+        Size(unit) => parse_size(value, unit).and_then(|bytes| u64::try_from(bytes).ok()),
         _ => None,
     }
 }

@@ -1,6 +1,6 @@
 //! What a running statement can ask about its session and its server.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -9,6 +9,9 @@ use rand::SeedableRng;
 use rand::rngs::{StdRng, SysRng};
 
 use crate::error::{Error, PgError};
+use crate::replication::history::History;
+use crate::replication::standby::Standby;
+use crate::wal::log::Log;
 
 /// Locks a mutex whose holders do not panic; if one did, its data is still whole.
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -23,7 +26,7 @@ pub fn wall_us() -> i64 {
     }
 }
 
-/// Whether this server may write. The one place that says so; replication will set it.
+/// Whether this server may write. The one place that says so; recovery sets it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Recovery {
     /// A primary.
@@ -41,17 +44,26 @@ pub struct ServerFacts {
     pub recovery: Mutex<Recovery>,
     /// All randomness of this server, seeded once from the operating system.
     pub random: Mutex<StdRng>,
+    /// Its log.
+    pub wal: Log,
+    /// What it does and did as a standby.
+    pub standby: Standby,
+    /// Where earlier timelines ended.
+    pub history: Mutex<History>,
 }
 
 impl ServerFacts {
-    /// Of a server that starts now.
-    pub fn new(recovery: Recovery) -> Result<Self, Error> {
+    /// Of a server that starts now, and cannot know yet whether it is a primary.
+    pub fn new(wal: Log) -> Result<Self, Error> {
         let random = StdRng::try_from_rng(&mut SysRng)
             .map_err(|error| Error::Engine(format!("no entropy: {error}")))?;
         Ok(Self {
             started_us: wall_us(),
-            recovery: Mutex::new(recovery),
+            recovery: Mutex::new(Recovery::Standby),
             random: Mutex::new(random),
+            wal,
+            standby: Standby::default(),
+            history: Mutex::default(),
         })
     }
 
@@ -105,6 +117,10 @@ pub struct Context {
     pub signals: Vec<Signal>,
     /// Asked for: settings changed by `set_config`, and whether for the transaction alone.
     pub set: Vec<(String, String, bool)>,
+    /// Asked for: sequences whose values the log does not cover.
+    pub sequences_moved: BTreeSet<String>,
+    /// Asked for: to be a primary, and for how many seconds to wait for that.
+    pub promote: Option<i64>,
     /// The last value of each sequence in this session, for `currval`.
     pub sequences: BTreeMap<String, i64>,
     /// The last sequence used, for `lastval`.
@@ -125,6 +141,8 @@ impl Context {
             sleep_us: 0,
             signals: Vec::new(),
             set: Vec::new(),
+            sequences_moved: BTreeSet::new(),
+            promote: None,
             sequences: BTreeMap::new(),
             last_sequence: None,
             error: None,

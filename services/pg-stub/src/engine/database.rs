@@ -8,9 +8,11 @@ use super::context::{Context, lock};
 use super::errors::translate;
 use super::record::{Change, Mark, Record, quote};
 use super::rows::{Format, Rows};
-use super::store::{Sequences, Store, Table};
+use super::store::{Sequence, Sequences, Store, Table};
 use crate::error::{Error, PgError};
 use crate::sql::plan::{Plan, PlanKind};
+use crate::wal::lsn::Lsn;
+use crate::wal::snapshot::DatabaseImage;
 
 /// Which of the two stores a statement runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +41,8 @@ struct Inner {
     working: Store,
     record: Record,
     commits: u64,
+    /// Up to where the log is in `committed`.
+    applied: Lsn,
     schema_epoch: u64,
     schema_dirty: bool,
 }
@@ -65,6 +69,7 @@ impl Database {
                 working: Store::new(&sequences, false)?,
                 record: Record::default(),
                 commits: 0,
+                applied: Lsn::default(),
                 schema_epoch: 0,
                 schema_dirty: false,
             }),
@@ -170,14 +175,80 @@ impl Database {
         inner.batch_working("BEGIN")
     }
 
-    /// Makes the writing transaction visible to all, or, on an error, undoes it.
-    pub fn commit(&self) -> Result<(), PgError> {
+    /// Ends the writing transaction well, or, on an error, undoes it. Nobody else sees what it did
+    /// before [`Database::publish`]; until then the caller keeps [`Database::writer`].
+    pub fn prepare_commit(&self) -> Result<Record, PgError> {
         let mut inner = lock(&self.inner);
-        let result = inner.commit();
+        let result = inner.prepare_commit();
         if result.is_err() {
             inner.rollback();
         }
         result
+    }
+
+    /// Makes a committed transaction visible to all. `end` is the place after it in the log.
+    pub fn publish(&self, changes: &[Change], end: Lsn) -> Result<(), PgError> {
+        lock(&self.inner).publish(changes, end)
+    }
+
+    /// Does what a transaction elsewhere did, unless it is here already.
+    pub fn replay(
+        &self,
+        changes: &[Change],
+        sequences: &[(String, Option<Sequence>)],
+        end: Lsn,
+    ) -> Result<(), PgError> {
+        let mut inner = lock(&self.inner);
+        if end <= inner.applied {
+            return Ok(());
+        }
+        let mut all = lock(&self.sequences);
+        for (name, sequence) in sequences {
+            match sequence {
+                Some(sequence) => all.insert(name.clone(), *sequence),
+                None => all.remove(name),
+            };
+        }
+        inner.schema_dirty |= changes.iter().any(|c| matches!(c, Change::Schema(_)));
+        inner.publish(changes, end)
+    }
+
+    /// Lets the writing side begin from what is committed.
+    pub fn end_recovery(&self) -> rusqlite::Result<()> {
+        let mut inner = lock(&self.inner);
+        let pages = inner.committed.pages()?;
+        inner.working.load(&pages)
+    }
+
+    /// What is committed. Where not `exact`, sequences are as the log vouches for them.
+    pub fn image(&self, exact: bool) -> rusqlite::Result<DatabaseImage> {
+        let mut inner = lock(&self.inner);
+        let sequences = lock(&self.sequences)
+            .iter()
+            .map(|(name, sequence)| match exact {
+                true => (name.clone(), *sequence),
+                false => (name.clone(), sequence.as_logged()),
+            })
+            .collect();
+        Ok(DatabaseImage {
+            name: self.name.clone(),
+            oid: self.oid,
+            applied: inner.applied,
+            sequences,
+            pages: inner.committed.pages()?,
+        })
+    }
+
+    /// A database as it was.
+    pub fn of_image(image: &DatabaseImage) -> Result<Self, Error> {
+        let database = Self::new(&image.name, image.oid)?;
+        lock(&database.sequences).extend(image.sequences.iter().cloned());
+        let mut inner = lock(&database.inner);
+        let loaded = inner.committed.load(&image.pages);
+        loaded.map_err(|error| Error::Engine(error.to_string()))?;
+        inner.applied = image.applied;
+        drop(inner);
+        Ok(database)
     }
 
     /// Undoes the writing transaction.
@@ -251,29 +322,29 @@ impl Inner {
         })
     }
 
-    /// The record is applied to the mirror first, and both commit only when that went well.
-    fn commit(&mut self) -> Result<(), PgError> {
+    fn prepare_commit(&mut self) -> Result<Record, PgError> {
         self.take_rows()?;
-        let internal = |error: rusqlite::Error| PgError::new("XX000", format!("commit: {error}"));
-        let mirror = &self.committed.connection;
-        if !self.record.changes.is_empty() {
-            mirror.execute_batch("BEGIN").map_err(internal)?;
-            self.record.apply(mirror).map_err(internal)?;
-        }
         self.working
             .connection
             .execute_batch("COMMIT")
             .map_err(|error| translate(&self.working, error, None))?;
-        if !self.record.changes.is_empty() {
+        Ok(std::mem::take(&mut self.record))
+    }
+
+    fn publish(&mut self, changes: &[Change], end: Lsn) -> Result<(), PgError> {
+        let internal = |error: rusqlite::Error| PgError::new("XX000", format!("commit: {error}"));
+        if !changes.is_empty() {
+            let mirror = &self.committed.connection;
+            mirror.execute_batch("BEGIN").map_err(internal)?;
+            super::record::apply(changes, mirror).map_err(internal)?;
             mirror.execute_batch("COMMIT").map_err(internal)?;
             self.commits += 1;
-            self.record.sequence = self.commits;
         }
+        self.applied = self.applied.max(end);
         if std::mem::take(&mut self.schema_dirty) {
             self.schema_epoch += 1;
             self.committed.schema_changed();
         }
-        self.record = Record::default();
         Ok(())
     }
 

@@ -4,6 +4,7 @@
 
 mod dates;
 mod numbers;
+mod replication;
 mod session;
 mod strings;
 
@@ -162,5 +163,6 @@ pub fn register(
     numbers::register(&registrar)?;
     strings::register(&registrar)?;
     dates::register(&registrar)?;
+    replication::register(&registrar)?;
     session::register(&registrar, &Arc::clone(sequences))
 }

@@ -12,7 +12,7 @@ use rusqlite::types::Value;
 pub type RowKey = (String, i64);
 
 /// One step of a record.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Change {
     /// A statement of SQLite's that changes the schema or empties a table.
     Schema(String),
@@ -23,8 +23,6 @@ pub enum Change {
 /// The changes of one transaction, in order.
 #[derive(Clone, Debug, Default)]
 pub struct Record {
-    /// Its place in the order of commits, from 1; 0 while it is being made.
-    pub sequence: u64,
     /// The steps.
     pub changes: Vec<Change>,
 }
@@ -76,20 +74,20 @@ impl Record {
         }
         again
     }
+}
 
-    /// Applies the record inside a transaction that is open on `target`.
-    pub fn apply(&self, target: &Connection) -> rusqlite::Result<()> {
-        for change in &self.changes {
-            match change {
-                Change::Schema(sql) => {
-                    target.execute_batch(sql)?;
-                    target.flush_prepared_statement_cache();
-                }
-                Change::Rows(rows) => apply_rows(target, rows)?,
+/// Makes the changes inside a transaction that is open on `target`.
+pub fn apply(changes: &[Change], target: &Connection) -> rusqlite::Result<()> {
+    for change in changes {
+        match change {
+            Change::Schema(sql) => {
+                target.execute_batch(sql)?;
+                target.flush_prepared_statement_cache();
             }
+            Change::Rows(rows) => apply_rows(target, rows)?,
         }
-        Ok(())
     }
+    Ok(())
 }
 
 /// Removes all rows first, so that values which moved between rows do not collide on the way.

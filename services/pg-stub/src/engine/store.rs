@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use rusqlite::Connection;
+use rusqlite::backup::Backup;
 use rusqlite::config::DbConfig;
 use rusqlite::hooks::Action;
 use rusqlite::limits::Limit;
@@ -43,6 +44,41 @@ pub struct Sequence {
     pub increment: i64,
     /// Where it starts.
     pub start: i64,
+    /// Up to where the log vouches for it; a restart after a crash goes on from there.
+    pub logged: Option<i64>,
+}
+
+/// How many values of a sequence one record of the log covers (`SEQ_LOG_VALS`, sequence.c).
+const SEQUENCE_LOG_VALUES: i64 = 32;
+
+impl Sequence {
+    /// Takes the next value; `None` at the end of the numbers. The flag says whether the log must be
+    /// told.
+    pub fn advance(&mut self) -> Option<(i64, bool)> {
+        if self.called {
+            self.last = self.last.checked_add(self.increment)?;
+        }
+        self.called = true;
+        let covered = self.logged.is_some_and(|logged| match self.increment < 0 {
+            true => logged <= self.last,
+            false => logged >= self.last,
+        });
+        if !covered {
+            let ahead = self.increment.saturating_mul(SEQUENCE_LOG_VALUES);
+            self.logged = Some(self.last.saturating_add(ahead));
+        }
+        Some((self.last, !covered))
+    }
+
+    /// As the log has it.
+    #[must_use]
+    pub fn as_logged(&self) -> Self {
+        Self {
+            last: self.logged.unwrap_or(self.last),
+            logged: None,
+            ..*self
+        }
+    }
 }
 
 /// A table's column and what an insert must know of it.
@@ -131,6 +167,21 @@ impl Store {
             touched,
             tables: BTreeMap::new(),
         })
+    }
+
+    /// SQLite's pages, as they would be in a file.
+    pub fn pages(&mut self) -> rusqlite::Result<Vec<u8>> {
+        Ok(self.connection.serialize(rusqlite::MAIN_DB)?.to_vec())
+    }
+
+    /// Takes another database's content for its own.
+    pub fn load(&mut self, pages: &[u8]) -> rusqlite::Result<()> {
+        let mut other = Connection::open_in_memory()?;
+        other.deserialize_read_exact(rusqlite::MAIN_DB, pages, pages.len(), true)?;
+        Backup::new(&other, &mut self.connection)?.step(-1)?;
+        self.take_touched();
+        self.schema_changed();
+        Ok(())
     }
 
     /// Runs `work` with `context` as what functions see; gives the context back as they left it.

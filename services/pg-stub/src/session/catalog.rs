@@ -85,6 +85,9 @@ impl Catalog for SessionCatalog<'_> {
                     vec![cell(setting.name), cell(&value)]
                 })
                 .collect(),
+            "pg_stat_replication" => super::replicate::views::stat_replication(self.server),
+            "pg_stat_wal_receiver" => super::replicate::views::stat_wal_receiver(self.server),
+            "pg_replication_slots" => super::replicate::views::replication_slots(self.server),
             "pg_stat_activity" => self
                 .server
                 .registry

@@ -70,7 +70,7 @@ impl Session {
         }
         let answer = self.act(prepared, parameters, formats).await?;
         if !self.transaction.is_open() {
-            self.commit()?;
+            self.commit().await?;
         }
         Ok(answer)
     }
@@ -133,11 +133,11 @@ impl Session {
                 Ok(Answer::with("BEGIN", warning))
             }
             Action::Commit { chain } => {
-                let (tag, warning) = self.end_block(true, *chain)?;
+                let (tag, warning) = self.end_block(true, *chain).await?;
                 Ok(Answer::with(tag, warning))
             }
             Action::Rollback { chain } => {
-                let (tag, warning) = self.end_block(false, *chain)?;
+                let (tag, warning) = self.end_block(false, *chain).await?;
                 Ok(Answer::with(tag, warning))
             }
             Action::Savepoint(name) => {
@@ -158,6 +158,10 @@ impl Session {
             }
             Action::Execute { name, arguments } => {
                 Box::pin(self.execute_prepared(name, arguments, formats)).await
+            }
+            Action::Checkpoint => {
+                self.server.checkpoint_now().await?;
+                Ok(Answer::tag("CHECKPOINT"))
             }
             other => self.act_on_session(other),
         }
@@ -249,27 +253,33 @@ impl Session {
                 roles,
                 if_not_exists,
             } => {
+                self.may_write("CREATE ROLE")?;
                 for role in roles {
                     match self.server.change_role(role, true) {
                         Err(error) if *if_not_exists && error.code == "42710" => {}
-                        result => result?,
+                        result => self.transaction.wrote(Some(result?)),
                     }
                 }
                 Answer::tag("CREATE ROLE")
             }
             Action::AlterRole(change) => {
-                self.server.change_role(change, false)?;
+                self.may_write("ALTER ROLE")?;
+                let end = self.server.change_role(change, false)?;
+                self.transaction.wrote(Some(end));
                 Answer::tag("ALTER ROLE")
             }
             Action::DropRole { names, if_exists } => {
+                self.may_write("DROP ROLE")?;
                 for name in names {
-                    self.server.drop_role(name, *if_exists)?;
+                    let end = self.server.drop_role(name, *if_exists)?;
+                    self.transaction.wrote(end);
                 }
                 Answer::tag("DROP ROLE")
             }
             Action::CreateDatabase(name) => {
                 self.outside_block("CREATE DATABASE")?;
-                self.server.add_database(name)?;
+                let end = self.server.add_database(name)?;
+                self.transaction.wrote(Some(end));
                 Answer::tag("CREATE DATABASE")
             }
             Action::DropDatabase { name, if_exists } => {
@@ -279,7 +289,8 @@ impl Session {
                         PgError::new("55006", "cannot drop the currently open database").into(),
                     );
                 }
-                self.server.drop_database(name, *if_exists, self.pid)?;
+                let end = self.server.drop_database(name, *if_exists, self.pid)?;
+                self.transaction.wrote(end);
                 Answer::tag("DROP DATABASE")
             }
             Action::Nothing(tag) => Answer::tag(*tag),
@@ -287,10 +298,15 @@ impl Session {
         })
     }
 
-    fn outside_block(&self, what: &str) -> Result<(), PgError> {
-        if self.read_only() {
-            return Err(read_only(what));
+    fn may_write(&self, what: &str) -> Result<(), PgError> {
+        match self.read_only() {
+            true => Err(read_only(what)),
+            false => Ok(()),
         }
+    }
+
+    fn outside_block(&self, what: &str) -> Result<(), PgError> {
+        self.may_write(what)?;
         if self.transaction.is_open() {
             return Err(PgError::new(
                 "25001",
@@ -314,6 +330,7 @@ impl Session {
         let result = self
             .database
             .run(side, plan, parameters, formats, &mut self.context);
+        self.log_sequences();
         let sleep_us = std::mem::take(&mut self.context.sleep_us);
         for signal in std::mem::take(&mut self.context.signals) {
             match signal {
@@ -329,11 +346,36 @@ impl Session {
             let nap = tokio::time::sleep(Duration::from_micros(sleep_us.unsigned_abs()));
             self.wait_for(nap, None).await?;
         }
+        let promoting = self.context.promote.take();
+        let notice = match promoting {
+            Some(wait_s) => self.promote(wait_s).await?,
+            None => None,
+        };
         Ok(Answer {
             rows: outcome.rows,
             tag: outcome.changed.to_string(),
-            notices: Vec::new(),
+            notices: notice.into_iter().collect(),
         })
+    }
+
+    /// `pg_promote`: asks, and waits until the server may write, or for so many seconds.
+    async fn promote(&mut self, wait_s: i64) -> Result<Option<PgError>, Stop> {
+        let server = self.server.clone();
+        server.facts.standby.promote();
+        let Some(wait) = u64::try_from(wait_s).ok().filter(|s| *s > 0) else {
+            return Ok(None);
+        };
+        let promoted = async {
+            // Ten times a second, as PostgreSQL looks (xlogfuncs.c).
+            while server.facts.in_recovery() {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        };
+        let waited = tokio::time::timeout(Duration::from_secs(wait), promoted);
+        Ok(self.wait_for(waited, None).await?.err().map(|_| {
+            let said = format!("server did not promote within {wait} seconds");
+            PgError::warning("01000", said)
+        }))
     }
 
     async fn execute_prepared(
@@ -425,6 +467,7 @@ impl Session {
                     called: false,
                     increment: *increment,
                     start: *start,
+                    logged: None,
                 };
                 self.replace_sequence(name, Some(sequence));
             }
@@ -440,6 +483,7 @@ impl Session {
                     let again = known.map(|sequence| Sequence {
                         last: sequence.start,
                         called: false,
+                        logged: None,
                         ..sequence
                     });
                     self.replace_sequence(&name, again);

@@ -113,6 +113,12 @@ impl Session {
             self.extended_idle = false;
             self.forget_cancels();
         }
+        if self.follows {
+            return Err(PgError::protocol(
+                "extended query protocol not supported in a replication connection",
+            )
+            .into());
+        }
         self.start_statement();
         let result = match message {
             Message::Parse(parse) => self.parse(parse).map_err(Stop::from),
@@ -145,9 +151,13 @@ impl Session {
     pub(super) async fn sync(&mut self) -> Result<(), Stop> {
         self.skipping = false;
         self.extended_idle = true;
-        if let Err(error) = self.end_implicit() {
-            self.log_failure(&error, None);
-            self.wire().put_error(&error);
+        match self.end_implicit().await {
+            Ok(()) => {}
+            Err(Stop::Error(error)) if !error.is_fatal() => {
+                self.log_failure(&error, None);
+                self.wire().put_error(&error);
+            }
+            Err(stop) => return Err(stop),
         }
         self.ready();
         self.flush().await

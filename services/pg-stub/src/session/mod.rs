@@ -7,6 +7,7 @@
 //! | `execute` | one statement |
 //! | `waits` | waiting that a cancel, a stop or the client's end interrupts |
 //! | `simple`, `extended` | the two query protocols (manual, 55.2) |
+//! | `replicate` | a session that follows the log (manual, 55.4) |
 //! | `catalog` | what the translator asks |
 //! | [`init`] | the session without a client that runs init scripts |
 
@@ -14,6 +15,7 @@ mod catalog;
 mod execute;
 mod extended;
 pub mod init;
+mod replicate;
 mod simple;
 mod startup;
 mod transaction;
@@ -86,6 +88,8 @@ struct Session {
     portals: BTreeMap<String, extended::Portal>,
     /// After an error in the extended protocol everything up to Sync is skipped.
     skipping: bool,
+    /// Whether it follows the log.
+    follows: bool,
     /// Whether no message of the extended protocol has come since the last Sync.
     extended_idle: bool,
     /// Cancels that came before the running statement.
@@ -122,12 +126,16 @@ pub async fn run(
         server: server.facts.clone(),
         pid: place.pid,
         user: admitted.user,
-        database: admitted.database.name.clone(),
+        database: match &admitted.follows {
+            Some(name) => name.clone(),
+            None => admitted.database.name.clone(),
+        },
         local: Some(local),
         peer: Some(peer),
     });
     let mut session = Session::new(server, admitted.database, facts, place.signals.clone());
     session.changed = admitted.settings;
+    session.follows = admitted.follows.is_some();
     session.settings_changed();
     session.wire = Some(wire);
     let end = session.serve(place.secret).await;
@@ -171,6 +179,7 @@ impl Session {
             statements: BTreeMap::new(),
             portals: BTreeMap::new(),
             skipping: false,
+            follows: false,
             extended_idle: true,
             cancels_seen: 0,
             deadline: None,
@@ -327,6 +336,9 @@ impl Session {
 
     /// Undoes what a session leaves behind.
     fn abandon(&mut self) {
+        if self.follows {
+            self.server.senders.leave(self.pid);
+        }
         self.end_transaction(false);
     }
 

@@ -29,6 +29,9 @@ impl Session {
 
     async fn run_text(&mut self, sql: &str) -> Result<(), Stop> {
         self.start_statement();
+        if self.follows && self.replicate(sql).await? {
+            return Ok(());
+        }
         if let Some(prepared) = self.known_plan(sql) {
             return self.run_and_send(&prepared).await;
         }
@@ -36,7 +39,7 @@ impl Session {
         match statements.as_slice() {
             [] => {
                 self.wire().put(&EmptyQueryResponse::new());
-                self.end_implicit()?;
+                self.end_implicit().await?;
                 return Ok(());
             }
             [one] => {
@@ -52,8 +55,7 @@ impl Session {
             let prepared = self.plan(sql, statement, &[], false)?;
             self.run_and_send(&prepared).await?;
         }
-        self.end_implicit()?;
-        Ok(())
+        self.end_implicit().await
     }
 
     fn known_plan(&self, sql: &str) -> Option<Arc<Prepared>> {

@@ -15,12 +15,13 @@ use pgwire::messages::startup::{
 use rand::Rng as _;
 
 use super::{Session, Stop, terminated};
-use crate::engine::context::lock;
+use crate::engine::context::{lock, wall_us};
 use crate::engine::database::Database;
 use crate::error::PgError;
 use crate::frame::{Opening, Phase};
 use crate::hba::Method;
 use crate::registry::Place;
+use crate::replication::sender::SenderStatus;
 use crate::scram::{Exchange, Verifier};
 use crate::server::{Role, Server};
 use crate::settings;
@@ -48,6 +49,8 @@ pub(super) struct Admitted {
     pub(super) user: String,
     pub(super) database: Arc<Database>,
     pub(super) settings: BTreeMap<String, String>,
+    /// The database's name where it wants to follow the log; empty where it named none.
+    pub(super) follows: Option<String>,
 }
 
 /// Takes a new connection up to the end of authentication, within `authentication_timeout`.
@@ -107,8 +110,11 @@ async fn handshake(
             Opening::Startup { minor, parameters } => break (minor, parameters),
         }
     };
-    server.registry.admit(place.pid)?;
     let wanted = Wanted::read(&parameters)?;
+    match wanted.replication {
+        Replication::No => server.registry.admit(place.pid)?,
+        _ => server.registry.admit_sender(place.pid)?,
+    }
     if minor > 0 || !wanted.unknown_options.is_empty() {
         wire.put(&NegotiateProtocolVersion::new(
             0,
@@ -126,7 +132,13 @@ async fn handshake(
     server
         .registry
         .name(place.pid, &wanted.user, &wanted.database, role.superuser)?;
-    let database = server.database(&wanted.database).ok_or_else(|| {
+    let follows = follow(server, place.pid, &wanted, &role, peer)?;
+    let name = match wanted.replication {
+        // It is in no database; what there is to be known of one, it knows of this.
+        Replication::Physical => "postgres",
+        _ => &wanted.database,
+    };
+    let database = server.database(name).ok_or_else(|| {
         PgError::fatal(
             "3D000",
             format!("database \"{}\" does not exist", wanted.database),
@@ -149,7 +161,53 @@ async fn handshake(
         user: wanted.user,
         database,
         settings: wanted.settings,
+        follows,
     }))
+}
+
+/// Notes one that wants to follow the log, if it may.
+fn follow(
+    server: &Server,
+    pid: i32,
+    wanted: &Wanted,
+    role: &Role,
+    peer: SocketAddr,
+) -> Result<Option<String>, PgError> {
+    let database = match wanted.replication {
+        Replication::No => return Ok(None),
+        Replication::Physical => String::new(),
+        Replication::Database => wanted.database.clone(),
+    };
+    if !role.superuser && !role.replication {
+        return Err(PgError::fatal(
+            "42501",
+            "must be superuser or replication role to start walsender",
+        ));
+    }
+    let application = wanted.settings.get("application_name");
+    let status = SenderStatus {
+        user: wanted.user.clone(),
+        user_oid: role.oid,
+        application: application.cloned().unwrap_or_default(),
+        peer: Some(peer),
+        started_us: wall_us(),
+        ..SenderStatus::default()
+    };
+    let most = server.config.number("max_wal_senders").max(0) as usize;
+    server.senders.enter(pid, status, most)?;
+    Ok(Some(database))
+}
+
+/// The parameter `replication` of a startup packet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Replication {
+    /// An ordinary session.
+    #[default]
+    No,
+    /// `true`: the log, and no SQL.
+    Physical,
+    /// `database`: SQL as well.
+    Database,
 }
 
 /// What a startup packet asks for.
@@ -158,6 +216,7 @@ struct Wanted {
     database: String,
     settings: BTreeMap<String, String>,
     unknown_options: Vec<String>,
+    replication: Replication,
 }
 
 impl Wanted {
@@ -166,17 +225,24 @@ impl Wanted {
         let mut database = String::new();
         let mut asked = Vec::new();
         let mut unknown_options = Vec::new();
+        let mut replication = Replication::No;
         for (name, value) in parameters {
             match name.as_str() {
                 "user" => user.clone_from(value),
                 "database" => database.clone_from(value),
                 "replication" => {
-                    if settings::parse_bool(value) != Some(false) {
-                        return Err(PgError::fatal(
-                            "0A000",
-                            "replication connections are not supported by pg-stub",
-                        ));
-                    }
+                    replication = match (value.as_str(), settings::parse_bool(value)) {
+                        ("database", _) => Replication::Database,
+                        (_, Some(true)) => Replication::Physical,
+                        (_, Some(false)) => Replication::No,
+                        _ => {
+                            return Err(PgError::fatal(
+                                "22023",
+                                format!("invalid value for parameter \"replication\": \"{value}\""),
+                            )
+                            .hint("Valid values are: \"false\", 0, \"true\", 1, \"database\"."));
+                        }
+                    };
                 }
                 "options" => asked.extend(command_line(value)?),
                 name if name.starts_with("_pq_.") => unknown_options.push(name.to_owned()),
@@ -214,6 +280,7 @@ impl Wanted {
             database,
             settings: changed,
             unknown_options,
+            replication,
         })
     }
 }
@@ -249,14 +316,18 @@ async fn authenticate(
     peer: SocketAddr,
 ) -> Result<Role, Stop> {
     let (user, database) = (&wanted.user, &wanted.database);
+    let physical = wanted.replication == Replication::Physical;
     let entry = |what: &str| {
-        PgError::fatal(
-            "28000",
-            format!(
-                "{what} for host \"{}\", user \"{user}\", database \"{database}\", no encryption",
-                peer.ip().to_canonical()
+        let ip = peer.ip().to_canonical();
+        let said = match physical {
+            true => format!(
+                "{what} for replication connection from host \"{ip}\", user \"{user}\", no encryption"
             ),
-        )
+            false => format!(
+                "{what} for host \"{ip}\", user \"{user}\", database \"{database}\", no encryption"
+            ),
+        };
+        PgError::fatal("28000", said)
     };
     let role = server.role(user);
     let wrong_password = || {
@@ -265,7 +336,8 @@ async fn authenticate(
             format!("password authentication failed for user \"{user}\""),
         )
     };
-    match server.config.hba.method(peer, local, database, user) {
+    let database = (!physical).then_some(database.as_str());
+    match server.hba().method(peer, local, database, user) {
         None => return Err(entry("no pg_hba.conf entry").into()),
         Some(Method::Reject) => return Err(entry("pg_hba.conf rejects connection").into()),
         Some(Method::Trust) => {}

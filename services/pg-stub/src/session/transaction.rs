@@ -8,11 +8,12 @@ use tokio::sync::OwnedMutexGuard;
 use super::{Session, Stop};
 use crate::engine::context::{lock, wall_us};
 use crate::engine::database::Side;
-use crate::engine::record::Mark;
+use crate::engine::record::{Mark, Record};
 use crate::engine::store::Sequence;
 use crate::error::PgError;
 use crate::settings;
 use crate::sql::plan::Modes;
+use crate::wal::lsn::Lsn;
 
 /// The longest wait for the writer's lock where `lock_timeout` says nothing. PostgreSQL waits for
 /// ever and has a deadlock detector; one lock cannot deadlock, but its holder can stay away.
@@ -52,6 +53,8 @@ pub(super) struct Transaction {
     levels: usize,
     /// Sequences as they were before this transaction made, ended or restarted them.
     sequences: Vec<(String, Option<Sequence>)>,
+    /// Up to where the log must be durable before the end is answered.
+    logged: Option<Lsn>,
     started: bool,
     read_only: Option<bool>,
     snapshot: Option<bool>,
@@ -75,6 +78,11 @@ impl Transaction {
     /// Whether more than one statement belongs to the transaction.
     pub(super) fn is_open(&self) -> bool {
         self.status != Status::Idle
+    }
+
+    /// Something of it is in the log now.
+    pub(super) fn wrote(&mut self, end: Option<Lsn>) {
+        self.logged = self.logged.max(end);
     }
 
     /// Where statements run.
@@ -115,9 +123,9 @@ impl Session {
     }
 
     /// Ends what [`Session::start_implicit`] began; a block stays.
-    pub(super) fn end_implicit(&mut self) -> Result<(), PgError> {
+    pub(super) async fn end_implicit(&mut self) -> Result<(), Stop> {
         match self.transaction.status {
-            Status::Implicit | Status::Idle => self.commit(),
+            Status::Implicit | Status::Idle => self.commit().await,
             Status::Block | Status::Failed => Ok(()),
         }
     }
@@ -178,7 +186,8 @@ impl Session {
 
     /// Waits for the writer's lock and opens the writing transaction.
     pub(super) async fn start_writing(&mut self) -> Result<(), Stop> {
-        if self.transaction.writer.is_some() {
+        // Nothing writes on a standby, so there is nothing to keep away.
+        if self.transaction.writer.is_some() || self.server.facts.in_recovery() {
             return Ok(());
         }
         let lock = self.database.writer.clone();
@@ -206,54 +215,122 @@ impl Session {
                 self.transaction.status = Status::Failed;
                 // Locks go at once, unless a savepoint may still be gone back to.
                 if self.transaction.savepoints.is_empty() {
-                    self.stop_writing(false).unwrap_or(());
+                    self.undo_writing();
                 }
             }
             Status::Idle | Status::Implicit => self.end_transaction(false),
         }
     }
 
-    /// Commits or undoes what was written, and gives the lock back.
-    fn stop_writing(&mut self, commit: bool) -> Result<(), PgError> {
+    /// Undoes what was written, and gives the lock back.
+    fn undo_writing(&mut self) {
         if self.transaction.writer.is_none() {
-            return Ok(());
+            return;
         }
-        let planted = self.server.planted();
-        if commit && planted.has("pg-stub/answers-before-commit") {
-            let (database, guard) = (self.database.clone(), self.transaction.writer.take());
+        if self.server.planted().has("pg-stub/rollback-keeps-lock") {
+            std::mem::forget(self.transaction.writer.take());
+        }
+        self.database.rollback();
+        self.restore_sequences(0);
+        self.transaction.writer = None;
+    }
+
+    /// Commits what was written: in the log, durable, and only then seen by others. Where a commit
+    /// waits for standbys it keeps its lock meanwhile, as PostgreSQL's does.
+    async fn finish_writing(&mut self) -> Result<(), Stop> {
+        if self.transaction.writer.is_none() {
+            return match self.transaction.logged.take() {
+                Some(end) => self.wait_durable(end).await,
+                None => Ok(()),
+            };
+        }
+        if self.server.planted().has("pg-stub/answers-before-commit") {
+            let (server, database) = (self.server.clone(), self.database.clone());
+            let (guard, sequences) = (self.transaction.writer.take(), self.changed_sequences());
             tokio::spawn(async move {
                 tokio::time::sleep(Duration::from_millis(20)).await;
-                drop((database.commit(), guard));
+                if let Ok(record) = database.prepare_commit() {
+                    let end = server.log_commit(&database, &record, sequences);
+                    drop(database.publish(&record.changes, end.unwrap_or_default()));
+                }
+                drop(guard);
             });
             return Ok(());
         }
-        if !commit && planted.has("pg-stub/rollback-keeps-lock") {
-            std::mem::forget(self.transaction.writer.take());
-        }
-        let result = if commit {
-            self.database.commit()
-        } else {
-            self.database.rollback();
-            Ok(())
+        let record = match self.database.prepare_commit() {
+            Ok(record) => record,
+            Err(error) => {
+                self.restore_sequences(0);
+                self.transaction.writer = None;
+                return Err(error.into());
+            }
         };
-        if !commit || result.is_err() {
-            self.restore_sequences(0);
+        let sequences = self.changed_sequences();
+        let end = self.server.log_commit(&self.database, &record, sequences);
+        self.transaction.wrote(end);
+        let waited = match self.transaction.logged.take() {
+            Some(end) => self.wait_durable(end).await,
+            None => Ok(()),
+        };
+        let published = self
+            .database
+            .publish(&record.changes, end.unwrap_or_default());
+        if let Err(error) = &published {
+            // It is in the log and not here: only a start from the log can make that good.
+            self.server.fail(error.message.clone());
         }
         self.transaction.sequences.clear();
         self.transaction.writer = None;
-        result
+        published?;
+        waited
+    }
+
+    /// The sequences that this transaction made, ended or restarted, as they are now.
+    fn changed_sequences(&mut self) -> Vec<(String, Option<Sequence>)> {
+        let all = lock(&self.database.sequences);
+        let now = |(name, _): (String, _)| {
+            let sequence = all.get(&name).map(Sequence::as_logged);
+            (name, sequence)
+        };
+        std::mem::take(&mut self.transaction.sequences)
+            .into_iter()
+            .map(now)
+            .collect()
+    }
+
+    /// Puts into the log what statements took of sequences beyond what it covers. That is not undone
+    /// with the transaction, and those of another may use it at once.
+    pub(super) fn log_sequences(&mut self) {
+        let moved = std::mem::take(&mut self.context.sequences_moved);
+        if moved.is_empty() {
+            return;
+        }
+        let sequences = {
+            let all = lock(&self.database.sequences);
+            let own = |name: &String| self.transaction.sequences.iter().any(|(n, _)| n == name);
+            let now = |name: String| Some((all.get(&name)?.as_logged(), name));
+            let moved = moved.into_iter().filter(|name| !own(name)).filter_map(now);
+            moved
+                .map(|(sequence, name)| (name, Some(sequence)))
+                .collect()
+        };
+        let end = self
+            .server
+            .log_commit(&self.database, &Record::default(), sequences);
+        self.transaction.wrote(end);
     }
 
     /// COMMIT, or the end of an implicit transaction. On an error everything is undone.
-    pub(super) fn commit(&mut self) -> Result<(), PgError> {
-        let result = self.stop_writing(true);
-        self.end_transaction(result.is_ok());
+    pub(super) async fn commit(&mut self) -> Result<(), Stop> {
+        let result = self.finish_writing().await;
+        let committed = !matches!(result, Err(Stop::Error(_)));
+        self.end_transaction(committed);
         result
     }
 
     /// Ends the transaction: undoes what is not committed, and, where `keep` is false, its SETs.
     pub(super) fn end_transaction(&mut self, keep: bool) {
-        let _ = self.stop_writing(false);
+        self.undo_writing();
         let before = self.transaction.before.take();
         let had_local = !self.transaction.local.is_empty();
         self.transaction = Transaction::default();
@@ -268,11 +345,11 @@ impl Session {
     }
 
     /// COMMIT or ROLLBACK by the client: the tag, and a warning where there was nothing to end.
-    pub(super) fn end_block(
+    pub(super) async fn end_block(
         &mut self,
         commit: bool,
         chain: bool,
-    ) -> Result<(&'static str, Option<PgError>), PgError> {
+    ) -> Result<(&'static str, Option<PgError>), Stop> {
         let status = self.transaction.status;
         let modes = Modes {
             read_only: self.transaction.read_only,
@@ -285,10 +362,11 @@ impl Session {
             return Err(PgError::new(
                 "25P01",
                 format!("{word} AND CHAIN can only be used in transaction blocks"),
-            ));
+            )
+            .into());
         }
         let tag = if commit && status != Status::Failed {
-            self.commit()?;
+            self.commit().await?;
             "COMMIT"
         } else {
             self.end_transaction(false);
@@ -381,7 +459,7 @@ impl Session {
                 self.restore_sequences(self.transaction.savepoints[at].sequences);
             }
             // Nothing was written before it, so nothing is left to keep.
-            None => self.stop_writing(false)?,
+            None => self.undo_writing(),
         }
         self.transaction.savepoints.truncate(at + 1);
         self.transaction.status = Status::Block;

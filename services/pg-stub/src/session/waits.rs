@@ -7,6 +7,9 @@ use tokio::time::Instant;
 
 use super::{Session, Stop, terminated};
 use crate::error::PgError;
+use crate::replication::synchronous::Wait;
+use crate::settings;
+use crate::wal::lsn::Lsn;
 
 /// `57014`.
 fn cancelled() -> PgError {
@@ -75,6 +78,67 @@ impl Session {
                 Err(PgError::new("57014", "canceling statement due to statement timeout").into())
             }
             error = limited => Err(error.into()),
+        }
+    }
+
+    /// Waits until the log up to `end` is as durable as `synchronous_commit` wants it. Only the wait
+    /// for standbys can be interrupted; what is committed here stays so (syncrep.c).
+    pub(super) async fn wait_durable(&mut self, end: Lsn) -> Result<(), Stop> {
+        let mode = settings::lookup(&self.context.settings, "synchronous_commit");
+        let mode = mode.unwrap_or_default();
+        if settings::parse_bool(&mode) == Some(false) {
+            return Ok(());
+        }
+        let server = self.server.clone();
+        server.facts.wal.flush(end).await;
+        let (Some(synchronous), Some(wait)) = (&server.synchronous, Wait::of_setting(&mode)) else {
+            return Ok(());
+        };
+        let mut changed = server.senders.watch();
+        let (seen, mut signals) = (self.cancels_seen, self.signals.clone());
+        loop {
+            let reached = synchronous.reached(&server.senders.list(), wait);
+            if reached.is_some_and(|reached| reached >= end) {
+                return Ok(());
+            }
+            let signalled = async {
+                let wanted = signals.wait_for(|s| s.terminate || s.cancels > seen).await;
+                let terminate = wanted.map(|signals| signals.terminate);
+                match terminate {
+                    Ok(terminate) => terminate,
+                    Err(_) => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                terminate = signalled => return self.stop_waiting(terminate),
+                _ = changed.changed() => {}
+            }
+        }
+    }
+
+    fn stop_waiting(&mut self, terminate: bool) -> Result<(), Stop> {
+        let (code, said) = match terminate {
+            true => (
+                "57P01",
+                "canceling the wait for synchronous replication and terminating connection",
+            ),
+            false => (
+                "01000",
+                "canceling wait for synchronous replication due to user request",
+            ),
+        };
+        let warning = PgError::warning(code, said).detail(
+            "The transaction has already committed locally, but might not have been replicated to the standby.",
+        );
+        self.log_failure(&warning, None);
+        if let Some(wire) = &mut self.wire {
+            wire.put_error(&warning);
+        }
+        match terminate {
+            // The client is not told whether it is committed.
+            true => Err(Stop::Gone(std::io::ErrorKind::ConnectionAborted.into())),
+            false => Ok(()),
         }
     }
 

@@ -79,6 +79,16 @@ pub fn write_timestamp(out: &mut String, us: i64) {
     write_time(out, us.rem_euclid(DAY_US));
 }
 
+/// A time to the second, as the server's log shows it.
+pub fn shown_utc(us: i64) -> String {
+    let mut line = String::with_capacity(24);
+    write_date(&mut line, us.div_euclid(DAY_US));
+    line.push(' ');
+    write_time(&mut line, us.rem_euclid(DAY_US) / SECOND_US * SECOND_US);
+    line.push_str(" UTC");
+    line
+}
+
 /// `1 day 02:03:04`, the style `postgres`.
 pub fn write_interval(out: &mut String, us: i64) {
     let (days, rest) = (us / DAY_US, us % DAY_US);

@@ -126,25 +126,21 @@ fn register_sequences(r: &Registrar<'_>, sequences: &Sequences) -> rusqlite::Res
             ));
         }
         let name = sequence_name(a);
-        let value = {
+        let (value, unlogged) = {
             let mut all = lock(&all);
             let sequence = all.get_mut(&name).ok_or_else(|| missing(&name))?;
-            if sequence.called {
-                sequence.last = sequence
-                    .last
-                    .checked_add(sequence.increment)
-                    .ok_or_else(|| {
-                        PgError::new(
-                            "2200H",
-                            format!("nextval: reached maximum value of sequence \"{name}\""),
-                        )
-                    })?;
-            }
-            sequence.called = true;
-            sequence.last
+            sequence.advance().ok_or_else(|| {
+                PgError::new(
+                    "2200H",
+                    format!("nextval: reached maximum value of sequence \"{name}\""),
+                )
+            })?
         };
         a.context(|c| {
             c.sequences.insert(name.clone(), value);
+            if unlogged {
+                c.sequences_moved.insert(name.clone());
+            }
             c.last_sequence = Some(name);
         })?;
         Ok(Value::Integer(value))
@@ -173,12 +169,21 @@ fn register_sequences(r: &Registrar<'_>, sequences: &Sequences) -> rusqlite::Res
     })?;
     let all = sequences.clone();
     r.any("pg_setval", 3, move |a| {
+        if a.context(|c| c.read_only)? {
+            return Err(PgError::new(
+                "25006",
+                "cannot execute setval() in a read-only transaction",
+            ));
+        }
         let name = sequence_name(a);
         let called = a.int(2) != 0;
         let mut all = lock(&all);
         let sequence: &mut Sequence = all.get_mut(&name).ok_or_else(|| missing(&name))?;
         sequence.last = a.int(1);
         sequence.called = called;
-        Ok(Value::Integer(sequence.last))
+        sequence.logged = Some(sequence.last);
+        let last = sequence.last;
+        a.context(|c| c.sequences_moved.insert(name))?;
+        Ok(Value::Integer(last))
     })
 }

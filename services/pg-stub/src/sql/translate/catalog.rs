@@ -130,16 +130,6 @@ const FIXED: &[(&str, Columns, &str)] = &[
         &[("oid", Ty::Oid), ("extname", Ty::Name)],
         "",
     ),
-    (
-        "pg_stat_replication",
-        &[
-            ("pid", Ty::Int4),
-            ("application_name", Ty::Text),
-            ("client_addr", Ty::Inet),
-            ("state", Ty::Text),
-        ],
-        "",
-    ),
 ];
 
 /// Relations whose rows the server has.
@@ -171,6 +161,60 @@ const SERVED: &[(&str, Columns)] = &[
         ],
     ),
     ("pg_settings", &[("name", Ty::Text), ("setting", Ty::Text)]),
+    (
+        "pg_stat_replication",
+        &[
+            ("pid", Ty::Int4),
+            ("usesysid", Ty::Oid),
+            ("usename", Ty::Name),
+            ("application_name", Ty::Text),
+            ("client_addr", Ty::Inet),
+            ("client_hostname", Ty::Text),
+            ("client_port", Ty::Int4),
+            ("backend_start", Ty::Timestamptz),
+            ("backend_xmin", Ty::Int8),
+            ("state", Ty::Text),
+            ("sent_lsn", Ty::Text),
+            ("write_lsn", Ty::Text),
+            ("flush_lsn", Ty::Text),
+            ("replay_lsn", Ty::Text),
+            ("sync_priority", Ty::Int4),
+            ("sync_state", Ty::Text),
+            ("reply_time", Ty::Timestamptz),
+        ],
+    ),
+    (
+        "pg_stat_wal_receiver",
+        &[
+            ("pid", Ty::Int4),
+            ("status", Ty::Text),
+            ("receive_start_lsn", Ty::Text),
+            ("receive_start_tli", Ty::Int4),
+            ("written_lsn", Ty::Text),
+            ("flushed_lsn", Ty::Text),
+            ("received_tli", Ty::Int4),
+            ("last_msg_receipt_time", Ty::Timestamptz),
+            ("latest_end_lsn", Ty::Text),
+            ("slot_name", Ty::Text),
+            ("sender_host", Ty::Text),
+            ("sender_port", Ty::Int4),
+            ("conninfo", Ty::Text),
+        ],
+    ),
+    (
+        "pg_replication_slots",
+        &[
+            ("slot_name", Ty::Name),
+            ("plugin", Ty::Name),
+            ("slot_type", Ty::Text),
+            ("database", Ty::Name),
+            ("temporary", Ty::Bool),
+            ("active", Ty::Bool),
+            ("active_pid", Ty::Int4),
+            ("restart_lsn", Ty::Text),
+            ("wal_status", Ty::Text),
+        ],
+    ),
     (
         "pg_stat_activity",
         &[
