@@ -78,6 +78,7 @@
 //!     expect:                           # of the requests that are sent in the phase
 //!       success: 100%                   # comparisons: 100%, >= 99%, < 1%, 40%..60%
 //!       status: [200]                   # nothing else; or shares: {200: '> 99%', timeout: 0%}
+//!       values: [3]                     # the numbers of all successes (`value` of the client)
 //!       backends: {A: 40%..60%}         # share of the successful answers that name one
 //!       databases: {A: '> 0%'}
 //!       only_backends: [A, B]           # each of these and nobody else

@@ -145,6 +145,25 @@ impl<'a> Figures<'a> {
                     shown.then_some(holds),
                 )
             }
+            Quantity::Values(wanted) => {
+                let mut counts: BTreeMap<String, u64> = BTreeMap::new();
+                let mut holds = true;
+                for sample in self.samples.iter().filter(|sample| sample.is_ok()) {
+                    holds &= sample.value.is_some_and(|value| wanted.contains(&value));
+                    let value = sample.value.map(|value| value.to_string());
+                    *counts
+                        .entry(value.unwrap_or("none".to_owned()))
+                        .or_default() += 1;
+                }
+                let wanted: Vec<String> = wanted.iter().map(i64::to_string).collect();
+                let shown = !counts.is_empty();
+                judged(
+                    "values",
+                    format!("only {}", wanted.join(", ")),
+                    counted(&counts),
+                    shown.then_some(holds),
+                )
+            }
             Quantity::Only(served, wanted) => {
                 let (word, counts) = self.served(*served);
                 let mut wanted: Vec<&str> = wanted.iter().map(|name| name.value.as_str()).collect();
@@ -396,6 +415,28 @@ mod tests {
             &Workloads::default(),
         );
         judged.expectations.iter().map(|one| one.holds).collect()
+    }
+
+    #[test]
+    fn every_success_carries_one_of_the_values() {
+        let judge = |values: &[Option<i64>]| {
+            let samples: Vec<Sample> = values
+                .iter()
+                .map(|value| Sample {
+                    value: *value,
+                    ..sample(0, 1, Outcome::Status(200), "a")
+                })
+                .chain([sample(0, 1, Outcome::Status(503), "a")])
+                .collect();
+            let (expecting, second) = (expecting("values: [3, 4]"), Duration::from_secs(1));
+            let workloads = Workloads::default();
+            let judged = phase(&expecting, Duration::ZERO, second, &samples, &workloads);
+            judged.expectations[0].holds
+        };
+        assert_eq!(judge(&[Some(3), Some(4)]), Some(true));
+        assert_eq!(judge(&[Some(3), Some(2)]), Some(false));
+        assert_eq!(judge(&[Some(3), None]), Some(false));
+        assert_eq!(judge(&[]), None);
     }
 
     #[test]

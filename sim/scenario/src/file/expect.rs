@@ -25,6 +25,9 @@ pub enum Quantity {
     Success(Comparison),
     /// Every request was answered with one of these.
     OnlyStatus(Vec<u16>),
+    /// The numbers that successful answers carry (`value` of the client), and no others; each success
+    /// carries one.
+    Values(Vec<i64>),
     /// The share of requests with this status or failure (`502`, `timeout`).
     StatusShare(String, Comparison),
     /// The share of successful answers that came from this one.
@@ -137,6 +140,9 @@ pub(super) fn read_all(node: &Node, problems: &mut Problems) -> Vec<Expectation>
             );
         }
     }
+    if let Some(node) = fields.take("values") {
+        add(node.line, values(node, problems));
+    }
     if let Some(node) = fields.take("sequence") {
         add(node.line, sequence::read(node, problems));
     }
@@ -160,6 +166,21 @@ pub(super) fn read_all(node: &Node, problems: &mut Problems) -> Vec<Expectation>
 fn comparison(node: &Node, what: &str, kind: Kind, problems: &mut Problems) -> Option<Comparison> {
     let text = node.expect_text(what, problems)?;
     problems.quantity(node.line, Comparison::read(text, kind))
+}
+
+fn values(node: &Node, problems: &mut Problems) -> Option<Quantity> {
+    let mut values = Vec::new();
+    for (line, text) in node.expect_texts("values", problems) {
+        match text.parse() {
+            Ok(value) => values.push(value),
+            Err(_) => problems.add(
+                line,
+                format!("`{text}` is no whole number"),
+                "write numbers such as [3]",
+            ),
+        }
+    }
+    (!values.is_empty()).then_some(Quantity::Values(values))
 }
 
 fn only_status(node: &Node, problems: &mut Problems) -> Option<Quantity> {

@@ -65,7 +65,7 @@ const NODES_MAX: usize = 1000;
 type Delay = fn(&mut Parameters) -> &mut Duration;
 
 /// The delays of a cluster by their keys.
-pub(super) const DELAYS: [(&str, Delay); 8] = [
+pub(super) const DELAYS: [(&str, Delay); 9] = [
     ("watch", |of| &mut of.watch),
     ("scheduling", |of| &mut of.scheduling),
     ("sandbox", |of| &mut of.sandbox),
@@ -73,6 +73,7 @@ pub(super) const DELAYS: [(&str, Delay); 8] = [
     ("endpoints_batch", |of| &mut of.endpoints_batch),
     ("proxy_sync", |of| &mut of.proxy_sync),
     ("node_grace", |of| &mut of.node_grace),
+    ("node_boot", |of| &mut of.node_boot),
     ("eviction", |of| &mut of.eviction),
 ];
 

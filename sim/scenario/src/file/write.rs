@@ -374,6 +374,10 @@ fn expectations(expect: &[Expectation]) -> Vec<Field> {
                 let statuses = statuses.iter().map(|status| Tree::text(status.to_string()));
                 ("status", None, Tree::List(statuses.collect()))
             }
+            Quantity::Values(values) => {
+                let values = values.iter().map(|value| Tree::text(value.to_string()));
+                ("values", None, Tree::List(values.collect()))
+            }
             Quantity::StatusShare(status, wanted) => {
                 ("status", Some(status.as_str()), text(wanted))
             }

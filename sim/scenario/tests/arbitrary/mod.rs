@@ -493,6 +493,7 @@ fn expectations() -> impl Strategy<Value = Vec<Expectation>> {
         one(count().prop_map(Quantity::Failed).boxed()),
         prop_oneof![
             vec(100..600_u16, 1..3).prop_map(|all| vec![Quantity::OnlyStatus(all)]),
+            vec(-9..9_i64, 1..3).prop_map(|all| vec![Quantity::Values(all)]),
             statuses
         ]
         .boxed(),
