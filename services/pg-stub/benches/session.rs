@@ -34,7 +34,14 @@ fn start_with(method: &str) -> Stub {
         .enable_all()
         .build()
         .expect("a runtime for the benchmark");
-    let env = BTreeMap::from([("POSTGRES_PASSWORD".to_owned(), "secret".to_owned())]);
+    let folder = format!("squall-bench-{}-{method}", std::process::id());
+    let data = std::env::temp_dir().join(folder);
+    // Each benchmark begins with an empty folder.
+    let _ = std::fs::remove_dir_all(&data);
+    let env = BTreeMap::from([
+        ("POSTGRES_PASSWORD".to_owned(), "secret".to_owned()),
+        ("PGDATA".to_owned(), data.to_string_lossy().into_owned()),
+    ]);
     let rules = Mounted {
         shown_as: "pg_hba.conf".into(),
         content: format!("host all all all {method}").into(),

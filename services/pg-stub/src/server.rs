@@ -577,7 +577,7 @@ async fn serve(
     shutdown: &Shutdown,
     shown: &[String],
 ) -> Result<(), Error> {
-    let (writer, main) = start_processes(server, shown);
+    let (mut writer, mut main) = start_processes(server, shown);
     let mut sessions = JoinSet::new();
     let mut failed = std::pin::pin!(server.failed());
     let failure = |why: String| lock(&server.ended_with).take().unwrap_or(Error::Panic(why));
@@ -586,6 +586,8 @@ async fn serve(
             () = shutdown.requested() => break,
             why = &mut failed => return Err(failure(why)),
             Some(ended) = sessions.join_next(), if !sessions.is_empty() => report(ended),
+            Some(ended) = writer.join_next() => report(ended),
+            Some(ended) = main.join_next() => report(ended),
             stream = accept(&mut listeners) => {
                 start(server, &mut sessions, stream);
                 tokio::time::sleep(FORK).await;

@@ -27,7 +27,10 @@ async fn primary(settings: &[&str]) -> Server {
     let mut args = vec!["-c", "hba_file=/hba"];
     args.extend(settings.iter().flat_map(|setting| ["-c", setting]));
     let server = start_with(&args, HBA).await;
-    server.connect().await.batch_execute(SCHEMA).await.unwrap();
+    let client = server.connect().await;
+    // No standby is there yet that could be waited for.
+    let sql = format!("SET synchronous_commit = local; {SCHEMA}");
+    client.batch_execute(&sql).await.unwrap();
     server
 }
 

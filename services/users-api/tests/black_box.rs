@@ -33,9 +33,20 @@ fn free_port(host: &Host) -> u16 {
     host.net.listen(any).unwrap().local_addr().unwrap().port()
 }
 
+/// A folder of its own for each database, as they keep what they have on the real disk.
+fn data_folder() -> String {
+    static NEXT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+    let n = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    let name = format!("squall-users-api-{}-{n}", std::process::id());
+    std::env::temp_dir().join(name).to_string_lossy().into_owned()
+}
+
 async fn database(host: &Host) -> (SocketAddr, Trigger) {
     let launch = Launch {
-        env: BTreeMap::from([("POSTGRES_PASSWORD".to_owned(), "postgres".to_owned())]),
+        env: BTreeMap::from([
+            ("POSTGRES_PASSWORD".to_owned(), "postgres".to_owned()),
+            ("PGDATA".to_owned(), data_folder()),
+        ]),
         files: Files::mounted(BTreeMap::from([(
             "/docker-entrypoint-initdb.d/users.sql".to_owned(),
             Mounted {

@@ -1,5 +1,6 @@
 //! One PostgreSQL database: its two stores, its writer's lock, its commits.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use rusqlite::types::Value;
@@ -33,6 +34,8 @@ pub struct Database {
     pub writer: Arc<tokio::sync::Mutex<()>>,
     /// Its sequences.
     pub sequences: Sequences,
+    /// Sequences as they were before the open transaction made, ended or restarted them.
+    pub uncommitted_sequences: Mutex<BTreeMap<String, Option<Sequence>>>,
     inner: Mutex<Inner>,
 }
 
@@ -43,6 +46,8 @@ struct Inner {
     commits: u64,
     /// Up to where the log is in `committed`.
     applied: Lsn,
+    /// Where the log has a commit that is not in `committed` yet.
+    pending: Option<Lsn>,
     schema_epoch: u64,
     schema_dirty: bool,
 }
@@ -64,12 +69,14 @@ impl Database {
             name: name.to_owned(),
             oid,
             writer: Arc::default(),
+            uncommitted_sequences: Mutex::default(),
             inner: Mutex::new(Inner {
                 committed: Store::new(&sequences, true)?,
                 working: Store::new(&sequences, false)?,
                 record: Record::default(),
                 commits: 0,
                 applied: Lsn::default(),
+                pending: None,
                 schema_epoch: 0,
                 schema_dirty: false,
             }),
@@ -186,6 +193,16 @@ impl Database {
         result
     }
 
+    /// Notes that the log has a commit at `start` that is to be published.
+    pub fn pend(&self, start: Lsn) {
+        lock(&self.inner).pending = Some(start);
+    }
+
+    /// Where the log has a commit that is not published.
+    pub fn pending(&self) -> Option<Lsn> {
+        lock(&self.inner).pending
+    }
+
     /// Makes a committed transaction visible to all. `end` is the place after it in the log.
     pub fn publish(&self, changes: &[Change], end: Lsn) -> Result<(), PgError> {
         lock(&self.inner).publish(changes, end)
@@ -223,7 +240,14 @@ impl Database {
     /// What is committed. Where not `exact`, sequences are as the log vouches for them.
     pub fn image(&self, exact: bool) -> rusqlite::Result<DatabaseImage> {
         let mut inner = lock(&self.inner);
-        let sequences = lock(&self.sequences)
+        let mut all = lock(&self.sequences).clone();
+        for (name, before) in lock(&self.uncommitted_sequences).iter() {
+            match before {
+                Some(before) => all.insert(name.clone(), *before),
+                None => all.remove(name),
+            };
+        }
+        let sequences = all
             .iter()
             .map(|(name, sequence)| match exact {
                 true => (name.clone(), *sequence),
@@ -341,6 +365,7 @@ impl Inner {
             self.commits += 1;
         }
         self.applied = self.applied.max(end);
+        self.pending = None;
         if std::mem::take(&mut self.schema_dirty) {
             self.schema_epoch += 1;
             self.committed.schema_changed();

@@ -38,7 +38,7 @@ impl BaseCopy {
     /// Of a server that runs.
     pub async fn of(server: &Server) -> Result<Self, Error> {
         let _one = server.checkpoints.lock().await;
-        let snapshot = server.snapshot(false).await?;
+        let snapshot = server.snapshot(false)?;
         let wal = &server.facts.wal;
         wal.flush(snapshot.end).await;
         let timeline = wal.timeline();

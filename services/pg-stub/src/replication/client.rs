@@ -22,7 +22,10 @@ const CONNECT_MAX: Duration = Duration::from_secs(130);
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// Nobody was reached.
-    #[error("connection to server at \"{host}\", port {port} failed: {source}")]
+    #[error(
+        "connection to server at \"{host}\", port {port} failed: {}",
+        plain(source)
+    )]
     Connect {
         /// Where.
         host: String,
@@ -50,6 +53,15 @@ pub enum ClientError {
     /// The server said what this client does not understand.
     #[error("unexpected message from the server: {0}")]
     Unexpected(String),
+}
+
+/// An error of the operating system's in its words alone, as C's `strerror` has them.
+fn plain(error: &io::Error) -> String {
+    let text = error.to_string();
+    match text.split_once(" (os error ") {
+        Some((words, _)) => words.to_owned(),
+        None => text,
+    }
 }
 
 impl From<io::Error> for ClientError {

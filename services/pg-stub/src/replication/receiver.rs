@@ -117,7 +117,7 @@ async fn follow(server: &Server, info: &Conninfo) -> Result<(), Ended> {
              The primary's identifier is {system}, the standby's identifier is {own}."
         )));
     }
-    let newest: u32 = cell(1).and_then(|text| text.parse().ok()).unwrap_or(1);
+    let mut newest: u32 = cell(1).and_then(|text| text.parse().ok()).unwrap_or(1);
     if newest < facts.wal.timeline() {
         return Err(Ended::Refused(format!(
             "highest timeline {newest} of the primary is behind recovery timeline {}",
@@ -152,14 +152,21 @@ async fn follow(server: &Server, info: &Conninfo) -> Result<(), Ended> {
         let said = format!("started streaming WAL from primary at {start} on timeline {timeline}");
         server.log(server.pids.receiver, "LOG", &said);
         stream(server, &mut client).await?;
-        client.send(b'c', &[]).await?;
-        let (rows, _) = client.rest().await?;
         let said = format!(
             "replication terminated by primary server\n\
              End of WAL reached on timeline {timeline} at {}.",
             facts.wal.inserted()
         );
         server.log(server.pids.receiver, "LOG", &said);
+        client.send(b'c', &[]).await?;
+        let (rows, _) = match client.rest().await {
+            // A primary that stops closes after its last words.
+            Err(ClientError::Closed) => return Ok(()),
+            rest => rest?,
+        };
+        // The primary has gone over to another timeline.
+        let next = rows.first().and_then(|row| row.first().cloned().flatten());
+        newest = next.and_then(|next| next.parse().ok()).unwrap_or(newest);
         if rows.is_empty() {
             return Ok(());
         }

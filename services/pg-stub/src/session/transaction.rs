@@ -266,6 +266,7 @@ impl Session {
             }
         };
         let sequences = self.changed_sequences();
+        self.database.pend(self.server.facts.wal.inserted());
         let end = self.server.log_commit(&self.database, &record, sequences);
         self.transaction.wrote(end);
         let waited = match self.transaction.logged.take() {
@@ -287,6 +288,7 @@ impl Session {
 
     /// The sequences that this transaction made, ended or restarted, as they are now.
     fn changed_sequences(&mut self) -> Vec<(String, Option<Sequence>)> {
+        lock(&self.database.uncommitted_sequences).clear();
         let all = lock(&self.database.sequences);
         let now = |(name, _): (String, _)| {
             let sequence = all.get(&name).map(Sequence::as_logged);
@@ -422,11 +424,18 @@ impl Session {
             Some(sequence) => all.insert(name.to_owned(), sequence),
             None => all.remove(name),
         };
+        drop(all);
+        lock(&self.database.uncommitted_sequences)
+            .entry(name.to_owned())
+            .or_insert(before);
         self.transaction.sequences.push((name.to_owned(), before));
     }
 
     /// Undoes all but the first `keep` changes of sequences.
     fn restore_sequences(&mut self, keep: usize) {
+        if keep == 0 && !self.transaction.sequences.is_empty() {
+            lock(&self.database.uncommitted_sequences).clear();
+        }
         let mut all = lock(&self.database.sequences);
         while self.transaction.sequences.len() > keep {
             match self.transaction.sequences.pop() {

@@ -17,32 +17,27 @@ use crate::server::Server;
 /// So much log makes a checkpoint due, where `max_wal_size` does not ask for less: the databases are
 /// in memory, and replaying so much takes well below a second.
 const DUE_BYTES: u64 = 16 << 20;
-/// How long a stop waits for a transaction that stays open.
+/// How long a stop waits for its checkpoint.
 const STOP_WAIT_MAX: Duration = Duration::from_secs(5);
 
 impl Server {
-    /// All databases at one place. Waits for each database's writing transaction to end.
+    /// All databases at one place. A commit that the log has and that is not seen yet (it may wait
+    /// for a standby, which may want this very snapshot) is replayed from the log.
     /// `exact` is for a stop: sequences are not moved past what the log vouches for.
-    pub async fn snapshot(&self, exact: bool) -> Result<Snapshot, Error> {
-        let redo = match self.facts.in_recovery() {
-            true => self.facts.standby.replayed(),
-            false => self.facts.wal.inserted(),
-        };
-        let mut databases = Vec::new();
-        for database in self.databases() {
-            let writer = database.writer.clone().lock_owned().await;
-            databases.push(database.image(exact).map_err(engine)?);
-            drop(writer);
-        }
+    pub fn snapshot(&self, exact: bool) -> Result<Snapshot, Error> {
         let end = match self.facts.in_recovery() {
             true => self.facts.standby.replayed(),
             false => self.facts.wal.inserted(),
         };
+        let databases = self.databases();
+        let pending = databases.iter().filter_map(|database| database.pending());
+        let redo = pending.min().unwrap_or(end).min(end);
+        let images = databases.iter().map(|database| database.image(exact));
         Ok(Snapshot {
             redo,
             end,
             roles: self.roles(),
-            databases,
+            databases: images.collect::<Result<_, _>>().map_err(engine)?,
         })
     }
 
@@ -59,7 +54,7 @@ impl Server {
         );
         // The log before the checkpoint is in files of its own, which can go one day.
         self.facts.wal.rotate();
-        let snapshot = self.snapshot(doing == Doing::ShutDown).await?;
+        let snapshot = self.snapshot(doing == Doing::ShutDown)?;
         self.facts.wal.flush(snapshot.end).await;
         self.keep(&snapshot, doing).await?;
         if doing != Doing::InArchiveRecovery {

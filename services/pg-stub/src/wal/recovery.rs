@@ -82,7 +82,7 @@ async fn initialize(server: &Arc<Server>) -> Result<(), Error> {
     *lock(&server.facts.recovery) = Recovery::Done;
     server.facts.wal.resume(1, Segments::default(), Lsn::FIRST);
     server.write_hba().await?;
-    let snapshot = server.snapshot(true).await?;
+    let snapshot = server.snapshot(true)?;
     server.keep(&snapshot, Doing::InProduction).await?;
     // Last, so that a folder that has it is whole.
     write_new(server, VERSION_FILE, "15\n").await?;

@@ -76,7 +76,7 @@ impl Segments {
             }
             let first = begin.since(segment.start) as usize;
             let last = end.since(segment.start) as usize;
-            let last = last.min(first + most - out.len());
+            let last = last.min(first.saturating_add(most - out.len()));
             out.extend_from_slice(&segment.bytes[first..last]);
         }
         out
@@ -115,6 +115,7 @@ mod tests {
         assert_eq!(all.copy(Lsn(12), Lsn(20), 100), b"efghijkl");
         assert_eq!(all.copy(Lsn(12), Lsn(20), 5), b"efghi");
         assert_eq!(all.copy(Lsn(24), Lsn(24), 5), b"");
+        assert_eq!(all.copy(Lsn(12), Lsn(24), usize::MAX), b"efghijklmnop");
         let name = all.0[1].file_name();
         assert_eq!(name, "000000010000000000000010");
         assert_eq!(Segment::of_file(&name).map(|s| s.start), Some(Lsn(16)));

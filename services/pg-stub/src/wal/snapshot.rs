@@ -1,7 +1,7 @@
 //! All databases and roles as they are at one place in the log, as bytes.
 //!
-//! Each database says up to where the log is in it, so the snapshot need not be of one instant:
-//! what is there already is not replayed.
+//! Each database says up to where the log is in it: what is there already is not replayed, though
+//! another database may need replaying from further back.
 
 use bytes::BufMut;
 
