@@ -95,7 +95,10 @@ fn the_simulator_imports_what_its_layer_may() {
             "squall-calibrate",
             &["squall-engine", "squall-fault", "squall-host"],
         ),
-        ("squall-cluster", &["squall-fault", "squall-host"]),
+        (
+            "squall-cluster",
+            &["squall-fault", "squall-host", "squall-record"],
+        ),
         (
             "squall-chaos",
             &["squall-host", "squall-fault", "squall-cluster"],
