@@ -144,6 +144,7 @@ async fn damage_in_the_middle_is_refused_with_its_place() {
     let path = disk.wal().pop().unwrap();
     disk.with(|files| files.get_mut(&path).unwrap()[100] ^= 1);
     let server = start_on(&disk, &[], &[]).await;
+    assert!(server.ended.is_finished(), "{}", server.log.all());
     let error = server.ended.await.unwrap().unwrap_err().to_string();
     assert!(error.contains(&path) && error.contains("byte 0"), "{error}");
     assert!(
@@ -225,6 +226,7 @@ async fn a_failed_sync_ends_the_server() {
         .await
         .unwrap_err();
     assert!(failed.as_db_error().is_none(), "{failed}");
+    server.until(|s| s.ended.is_finished()).await;
     let error = server.ended.await.unwrap().unwrap_err().to_string();
     assert!(error.contains("could not fsync file"), "{error}");
     assert!(

@@ -225,6 +225,8 @@ async fn stream(server: &Server, client: &mut Client) -> Result<(), Ended> {
     let mut asked = false;
     let mut reported = Instant::now();
     let never = Instant::now() + Duration::from_secs(1 << 30);
+    // The primary learns at once where this standby is.
+    reply(server, client, false).await?;
     loop {
         let next_report = interval.map_or(never, |interval| reported + interval);
         let next_check = match timeout {
@@ -261,18 +263,24 @@ async fn stream(server: &Server, client: &mut Client) -> Result<(), Ended> {
             }
         }
         reported = Instant::now();
-        let mut reply = vec![b'r'];
-        for place in [
-            facts.wal.written(),
-            facts.wal.flushed(),
-            facts.standby.replayed(),
-        ] {
-            reply.put_u64(place.0);
-        }
-        reply.put_i64(wall_us() - EPOCH_2000_US);
-        reply.put_u8(u8::from(ask));
-        client.send(b'd', &reply).await?;
+        reply(server, client, ask).await?;
     }
+}
+
+/// Tells the primary up to where the log is here.
+async fn reply(server: &Server, client: &mut Client, ask: bool) -> Result<(), ClientError> {
+    let facts = &server.facts;
+    let mut reply = vec![b'r'];
+    for place in [
+        facts.wal.written(),
+        facts.wal.flushed(),
+        facts.standby.replayed(),
+    ] {
+        reply.put_u64(place.0);
+    }
+    reply.put_i64(wall_us() - EPOCH_2000_US);
+    reply.put_u8(u8::from(ask));
+    client.send(b'd', &reply).await
 }
 
 /// One message of the stream. True when the primary wants an answer.

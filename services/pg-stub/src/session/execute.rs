@@ -159,10 +159,6 @@ impl Session {
             Action::Execute { name, arguments } => {
                 Box::pin(self.execute_prepared(name, arguments, formats)).await
             }
-            Action::Checkpoint => {
-                self.server.checkpoint_now().await?;
-                Ok(Answer::tag("CHECKPOINT"))
-            }
             other => self.act_on_session(other),
         }
     }

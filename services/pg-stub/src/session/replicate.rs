@@ -309,6 +309,7 @@ impl Session {
         let mut heard = Instant::now();
         let mut asked = false;
         let mut sent = at;
+        let mut caught_up = false;
         server.senders.update(pid, |status| {
             status.state = SenderState::Catchup;
             status.sent = at;
@@ -350,6 +351,11 @@ impl Session {
                 return Ok(Ended::Server);
             }
             let behind = sent < limit;
+            if !behind && !std::mem::replace(&mut caught_up, true) {
+                server
+                    .senders
+                    .update(pid, |status| status.state = SenderState::Streaming);
+            }
             let ping = match timeout {
                 Some(timeout) if !asked => heard + timeout / 2,
                 _ => deadline,
@@ -418,9 +424,6 @@ impl Session {
                 self.server.senders.update(self.pid, |status| {
                     (status.write, status.flush, status.replay) = (write, flush, replay);
                     status.replied_us = wall_us();
-                    if flush >= status.sent || write >= status.sent {
-                        status.state = SenderState::Streaming;
-                    }
                 });
                 Ok(data.get_u8() != 0)
             }

@@ -184,8 +184,6 @@ pub enum Action {
     CreateDatabase(String),
     /// DROP DATABASE.
     DropDatabase { name: String, if_exists: bool },
-    /// CHECKPOINT.
-    Checkpoint,
     /// Accepted, and of no effect on what a client of this double can see.
     Nothing(&'static str),
 }

@@ -11,7 +11,7 @@ use super::lsn::Lsn;
 use super::record::Entry;
 use super::snapshot::Snapshot;
 use crate::engine::context::{lock, wall_us};
-use crate::error::{Error, PgError};
+use crate::error::Error;
 use crate::server::Server;
 
 /// So much log makes a checkpoint due, where `max_wal_size` does not ask for less: the databases are
@@ -119,17 +119,6 @@ impl Server {
     pub fn checkpoint_due(&self, at: Lsn) -> bool {
         let most = (self.config.bytes("max_wal_size") / 2).min(DUE_BYTES);
         at.since(lock(&self.control).redo) >= most
-    }
-
-    /// CHECKPOINT.
-    pub async fn checkpoint_now(&self) -> Result<(), PgError> {
-        let doing = match self.facts.in_recovery() {
-            true => Doing::InArchiveRecovery,
-            false => Doing::InProduction,
-        };
-        let _one = self.checkpoints.lock().await;
-        let done = self.checkpoint(doing, "immediate force wait").await;
-        done.map_err(|error| PgError::new("XX000", error.to_string()))
     }
 }
 
