@@ -132,7 +132,10 @@ fn pg_isready_sees_pg_stub_come_and_go() {
         .args(["pg-stub", "-c", "listen_addresses=127.0.0.1", "-c"])
         .arg(format!("port={}", address.port()))
         .env("POSTGRES_PASSWORD", "secret")
-        .env("PGDATA", env!("CARGO_TARGET_TMPDIR").to_owned() + "/pg-data")
+        .env(
+            "PGDATA",
+            env!("CARGO_TARGET_TMPDIR").to_owned() + "/pg-data",
+        )
         .stderr(Stdio::null())
         .spawn()
         .expect("the binary runs");

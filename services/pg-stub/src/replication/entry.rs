@@ -16,8 +16,8 @@ use super::base;
 use super::client::{Client, ClientError};
 use super::conninfo::Conninfo;
 use crate::error::Error;
-use crate::wal::log::LogError;
 use crate::wal::control::{read_file, remove_file, replace_file};
+use crate::wal::log::LogError;
 use crate::wal::recovery::STANDBY_FILE;
 
 /// Between two look-ups of the primary's name.
