@@ -20,7 +20,7 @@ const PLAYED: [(&str, u64); 2] = [
 
 /// The trace's hash and the number of events, for each seed.
 fn traces() -> Vec<String> {
-    let of = |(file, seeds): (&str, u64)| {
+    let of = |(file, seeds): (&'static str, u64)| {
         let path = squall_tests::root().join(file);
         let plan = plan(&path).unwrap_or_else(|problems| panic!("{problems}"));
         let one = move |seed| {
