@@ -160,7 +160,8 @@ pub(crate) struct ListArgs {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct CheckArgs {
-    /// Scenario files, Compose files, nginx's *.conf, HAProxy's *.cfg
+    /// Scenario files, Compose files, Kubernetes' manifests and folders of them, nginx's *.conf,
+    /// HAProxy's *.cfg
     #[arg(value_name = "FILE", required = true)]
     pub(crate) files: Vec<PathBuf>,
 }

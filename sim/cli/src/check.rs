@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use squall_cluster::compose;
+use squall_cluster::kubernetes;
 use squall_cluster::plan::{self, Surroundings};
 use squall_host::{Diagnostic, Diagnostics, Files, Launch, Origin};
 use squall_scenario::{Plan, Programs, file};
@@ -63,6 +64,9 @@ fn print(path: &Path, good: &Good) -> io::Result<()> {
 
 fn one(path: &Path, programs: &Programs<'_>) -> Result<Good, Diagnostics> {
     let shown = path.display().to_string();
+    if path.is_dir() {
+        return manifests(&shown);
+    }
     let text = std::fs::read_to_string(path).map_err(|error| {
         Diagnostic::at(
             Origin::new(shown.as_str(), 0),
@@ -72,11 +76,12 @@ fn one(path: &Path, programs: &Programs<'_>) -> Result<Good, Diagnostics> {
     match path.extension().and_then(|extension| extension.to_str()) {
         Some("yaml" | "yml") if file::is_scenario(&text) => scenario(path, programs),
         Some("yaml" | "yml") if squall_chaos::is_chaos(&text) => chaos(&shown, &text),
+        Some("yaml" | "yml") if is_kubernetes(&text) => manifests(&shown),
         Some("yaml" | "yml") => compose_file(&shown, programs),
         Some("conf") => config(&shown, "edge", "-c", "a configuration of nginx", programs),
         Some("cfg") => config(&shown, "pg-proxy", "-f", "a configuration of HAProxy", programs),
         _ => Err(Diagnostic::at(Origin::new(shown, 0), "not known what this is")
-            .help("scenario, Compose and fault files end in .yaml or .yml, nginx's in .conf, HAProxy's in .cfg")
+            .help("scenarios, Compose files, manifests and faults end in .yaml or .yml, nginx's in .conf, HAProxy's in .cfg")
             .into()),
     }
 }
@@ -112,6 +117,22 @@ fn chaos(path: &str, text: &str) -> Result<Good, Diagnostics> {
         what: format!("faults: {}", names.join(", ")),
         without_effect: Vec::new(),
         warnings: warnings.collect(),
+    })
+}
+
+/// Whether a text has Kubernetes' objects: each says its version and kind at its top level.
+fn is_kubernetes(text: &str) -> bool {
+    let has = |key| text.lines().any(|line: &str| line.starts_with(key));
+    has("apiVersion:") && has("kind:")
+}
+
+/// Kubernetes' manifests, each field of them. Their images have programs only in a scenario.
+fn manifests(path: &str) -> Result<Good, Diagnostics> {
+    let manifests = kubernetes::read(&[path.to_owned()])?;
+    Ok(Good {
+        what: format!("Kubernetes' manifests: {} objects", manifests.len()),
+        without_effect: manifests.without_effect,
+        warnings: manifests.warnings,
     })
 }
 

@@ -169,6 +169,7 @@ pub fn load(
             },
             timeout: TIMEOUT,
             keep_alive: false,
+            keep_body: false,
             backend: None,
             database: None,
             value: None,

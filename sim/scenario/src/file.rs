@@ -47,6 +47,7 @@
 //!     rate: 50/s                        # open loop; or a closed one: `every: 500ms`, `users: 3`
 //!     timeout: 30s
 //!     keep_alive: false
+//!     keep_body: false                  # the beginning of each answer, for `squall load --record`
 //!     backend: $.backend_id             # who answered; or {header: X-Upstream-Addr}
 //!     database: $.postgres_ip           # an address becomes the name of its service
 //!     value: $.users                    # a number, for no-lost-write and its siblings

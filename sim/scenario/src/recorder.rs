@@ -50,6 +50,8 @@ pub struct Servers {
     pub database: Option<String>,
     /// The number that the client reads.
     pub value: Option<i64>,
+    /// The beginning of the answer, where the client keeps it.
+    pub body: Option<String>,
 }
 
 impl Recorder {
@@ -99,6 +101,7 @@ impl Recorder {
         sample.backend = backend;
         sample.database = database;
         sample.value = servers.value;
+        sample.body = servers.body.as_deref().map(Name::from);
     }
 
     /// Whether every request that was sent before this time of the story has its outcome.
@@ -223,6 +226,7 @@ mod tests {
             backend: Some("172.19.0.9:5000, 172.19.0.3:5000".to_owned()),
             database: Some("172.19.0.3".to_owned()),
             value: None,
+            body: None,
         };
         recorder.ended(quick, Outcome::Status(200), &servers);
         assert!(!recorder.is_settled(second));

@@ -131,6 +131,7 @@ pub(crate) fn client(
         users: 1,
         timeout: TIMEOUT,
         keep_alive: false,
+        keep_body: false,
         backend: None,
         database: None,
         value: None,

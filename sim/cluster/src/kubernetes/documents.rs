@@ -31,6 +31,18 @@ pub struct Manifests {
     pub warnings: Vec<Diagnostic>,
 }
 
+impl Manifests {
+    /// How many objects they describe.
+    pub fn len(&self) -> usize {
+        self.objects.len()
+    }
+
+    /// Whether they describe nothing.
+    pub fn is_empty(&self) -> bool {
+        self.objects.is_empty()
+    }
+}
+
 /// Reads manifests: files, folders, and folders with a kustomization.
 ///
 /// # Errors

@@ -117,6 +117,7 @@ fn clients(search: &mut Search<'_>) {
         change(|client| client.headers.clear());
         change(|client| client.body.clear());
         change(|client| client.keep_alive = false);
+        change(|client| client.keep_body = false);
         change(|client| client.backend = None);
         change(|client| client.database = None);
         change(|client| client.users = 1);

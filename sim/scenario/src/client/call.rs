@@ -171,6 +171,7 @@ impl Caller {
             backend: read(backend),
             database: read(database),
             value: read(value).and_then(|text| text.parse().ok()),
+            body: self.client.keep_body.then(|| beginning(body)),
         }
     }
 
@@ -242,4 +243,14 @@ fn of_io(error: &io::Error) -> Failure {
         io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionAborted => Failure::Closed,
         _ => Failure::Other,
     }
+}
+
+/// The longest part of an answer that is kept, in bytes.
+const KEPT_BYTES_MAX: usize = 200;
+
+/// The beginning of an answer, in one line.
+fn beginning(body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(body);
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    text[..text.floor_char_boundary(KEPT_BYTES_MAX)].to_owned()
 }

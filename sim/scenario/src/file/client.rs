@@ -29,6 +29,8 @@ pub struct Client {
     pub timeout: Duration,
     /// Whether a connection is used for more than one request.
     pub keep_alive: bool,
+    /// The beginning of each answer is kept in the record, for `squall load`.
+    pub keep_body: bool,
     /// Where the answer says who served it.
     pub backend: Option<Extract>,
     /// Where the answer says which database was behind it.
@@ -216,6 +218,10 @@ fn read(node: &Node, problems: &mut Problems) -> Option<Client> {
             "write for example `timeout: 30s`",
         );
     }
+    let keep_body = fields
+        .take("keep_body")
+        .and_then(|node| read_bool(node, "keep_body", problems))
+        .unwrap_or_default();
     let keep_alive = fields
         .take("keep_alive")
         .and_then(|node| read_bool(node, "keep_alive", problems))
@@ -235,6 +241,7 @@ fn read(node: &Node, problems: &mut Problems) -> Option<Client> {
         users: users?,
         timeout,
         keep_alive,
+        keep_body,
         backend,
         database,
         value,

@@ -216,6 +216,9 @@ fn write_client(client: &Client) -> Tree {
     if client.keep_alive {
         fields.push(("keep_alive", Tree::text("true")));
     }
+    if client.keep_body {
+        fields.push(("keep_body", Tree::text("true")));
+    }
     for (key, place) in [
         ("backend", &client.backend),
         ("database", &client.database),

@@ -331,6 +331,7 @@ fn client() -> impl Strategy<Value = Client> {
                 },
                 timeout,
                 keep_alive,
+                keep_body: !keep_alive,
                 backend: places.0,
                 database: places.1,
                 value: places.2,
