@@ -84,7 +84,10 @@ async fn grpc_health_probe_has_the_statuses_of_the_real_one() {
 #[tokio::test]
 async fn psql_asks_the_database() {
     let host = Host::real();
+    let data = concat!(env!("CARGO_TARGET_TMPDIR"), "/answers-pg-data");
+    let _ = std::fs::remove_dir_all(data);
     let env = [
+        ("PGDATA", data),
         ("POSTGRES_PASSWORD", "secret"),
         ("POSTGRES_USER", "app"),
         ("POSTGRES_DB", "appdb"),
@@ -104,6 +107,9 @@ async fn psql_asks_the_database() {
         shutdown,
     ));
     let to = format!("-h {} -p {}", address.ip(), address.port());
+    while run(&format!("pg_isready {to}")).await != 0 {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
     for (arguments, status) in [
         (format!("{to} -U app -d appdb -tAc SELECT/**/1"), 0),
         (format!("{to} -U app appdb -c SELECT/**/1"), 127),

@@ -65,7 +65,26 @@ async fn database(host: &Host) -> (SocketAddr, Trigger) {
     let (stop, shutdown) = Shutdown::new();
     let run = squall_pg_stub::server::run_on(config, host.clone(), vec![listener], shutdown);
     tokio::spawn(run);
+    until_ready(host, address).await;
     (address, stop)
+}
+
+/// A server that makes its data folder refuses everybody until it has.
+async fn until_ready(host: &Host, address: SocketAddr) {
+    let ready = async {
+        loop {
+            let stream = host.net.connect(address).await.unwrap();
+            let mut login = tokio_postgres::Config::new();
+            login.user("postgres").password("postgres");
+            let asked = login.connect_raw(stream, tokio_postgres::NoTls).await;
+            match asked {
+                Ok(_) => return,
+                Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        }
+    };
+    let within = Duration::from_secs(30);
+    tokio::time::timeout(within, ready).await.unwrap();
 }
 
 struct Service {

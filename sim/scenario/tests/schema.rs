@@ -708,7 +708,7 @@ fn the_reference_in_the_documentation_is_a_scenario() {
     assert!(text.len() > 40);
     let scenario = Scenario::read("file.rs".into(), &text.join("\n")).unwrap();
     assert_eq!(scenario.phases[0].steps.len(), 19);
-    assert_eq!(scenario.phases[0].expect.len(), 12);
+    assert_eq!(scenario.phases[0].expect.len(), 13);
 }
 
 #[test]
