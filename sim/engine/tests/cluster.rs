@@ -185,8 +185,7 @@ fn names_are_completed_as_resolv_conf_says() {
             host.net.resolve("no").await.unwrap_err();
         })
         .await;
-        let asked = asked.lock().unwrap().clone();
-        asked
+        asked.lock().unwrap().clone()
     });
     let wanted = [
         "db.shop.svc",
