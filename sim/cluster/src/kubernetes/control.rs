@@ -37,6 +37,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 
@@ -46,6 +47,7 @@ use crate::machine::NodeId;
 pub use error::Error;
 pub use pods::Phase;
 use pods::PodId;
+use random::Random;
 use state::State;
 
 /// A running cluster. Clones are handles on the same.
@@ -58,6 +60,8 @@ struct Inner {
     machine: Arc<dyn Machine>,
     parameters: Parameters,
     state: Mutex<State>,
+    /// How long things take.
+    delays: Mutex<Random>,
     /// Told of every change of any object. It wakes those who wait in the order in which they came,
     /// where a watch channel draws one.
     changed: Notify,
@@ -104,6 +108,7 @@ impl Kube {
                 machine,
                 parameters,
                 state: Mutex::new(state),
+                delays: Mutex::new(Random::new(seed, "delays")),
                 changed: Notify::new(),
             }),
         }
@@ -141,6 +146,18 @@ impl Kube {
 }
 
 impl Inner {
+    /// How long something takes this time that usually takes so long.
+    fn drawn(&self, usual: Duration) -> Duration {
+        let spread = u64::from(self.parameters.spread_percent.min(100));
+        if spread == 0 {
+            return usual;
+        }
+        let mut delays = self.delays.lock().unwrap_or_else(PoisonError::into_inner);
+        // In thousandths of a hundredth.
+        let drawn = delays.next() % (2_000 * spread + 1);
+        usual.mul_f64(1.0 + (drawn as f64 / 1_000.0 - spread as f64) / 100.0)
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         // A panic elsewhere ends the run; the state itself is never half changed.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)

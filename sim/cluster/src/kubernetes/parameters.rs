@@ -1,7 +1,9 @@
 //! How long the control plane takes for everything that it does.
 //!
-//! Every delay is a parameter of the scenario (`system: {cluster: {…}}`). Deliberately absent: chance;
-//! a delay is what it is in every run. Delays that Kubernetes fixes (back-off of containers, grace of
+//! Every delay is a parameter of the scenario (`system: {cluster: {…}}`). What takes work (watches,
+//! scheduling, sandboxes, containers, rules, a boot) is drawn from the seed around its parameter, since
+//! it takes longer at one time than at another. Deliberately absent: chance in what a controller counts
+//! exactly (`node_grace`, `eviction`, periods of probes). Delays that Kubernetes fixes (back-off of containers, grace of
 //! a forced deletion, kubectl's retry of an eviction) are constants beside the code that waits for them.
 
 use std::time::Duration;
@@ -68,6 +70,10 @@ pub struct Parameters {
     /// Default: what k3s says of itself ("Check for Ready node, takes ~30 seconds", k3s-io/k3s,
     /// `README.md`).
     pub node_boot: Duration,
+    /// How far what takes work strays from its parameter, to both sides, in hundredths of it.
+    ///
+    /// Default: ours, 20. On a real cluster it is more; but a story should not need luck.
+    pub spread_percent: u8,
 }
 
 impl Default for Parameters {
@@ -85,6 +91,7 @@ impl Default for Parameters {
             node_grace: Duration::from_secs(40),
             eviction: Duration::from_secs(300),
             node_boot: Duration::from_secs(30),
+            spread_percent: 20,
         }
     }
 }

@@ -23,6 +23,14 @@ pub(crate) async fn sleep_ms(ms: u64) {
     tokio::time::sleep(Duration::from_millis(ms)).await;
 }
 
+/// Delays that are what they are called.
+pub(crate) fn exact() -> Parameters {
+    Parameters {
+        spread_percent: 0,
+        ..Parameters::default()
+    }
+}
+
 pub(crate) fn container(name: &str) -> Container {
     Container {
         name: name.to_owned(),
@@ -157,10 +165,7 @@ pub(crate) fn plan(workloads: Vec<Workload>, services: Vec<Service>) -> Plan {
 pub(crate) fn cluster(plan: Plan) -> (Kube, Arc<Fake>) {
     let fake = Fake::new();
     fake.obeys("*", 100, 0);
-    (
-        Kube::new(plan, fake.clone(), Parameters::default(), 1),
-        fake,
-    )
+    (Kube::new(plan, fake.clone(), exact(), 1), fake)
 }
 
 /// A cluster with everything applied and there.

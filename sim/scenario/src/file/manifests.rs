@@ -5,6 +5,7 @@ use std::time::Duration;
 use squall_cluster::kubernetes::Parameters;
 
 use super::{Located, duration_of};
+use crate::units;
 use crate::yaml::{Expect, Fields, Node, Problems, Value};
 
 /// Where the system is described. Paths start at the folder of the scenario file.
@@ -200,6 +201,13 @@ fn read_parameters(node: &Node, problems: &mut Problems) -> Parameters {
                 "write for example `dns_ttl: 5s`",
             ),
         }
+    }
+    if let Some(node) = fields.take("spread")
+        && let Some(text) = node.expect_text("spread", problems)
+        && let Some(share) = problems.quantity(node.line, units::percent(text))
+    {
+        // Whole percents: a delay is no better known than that.
+        parameters.spread_percent = (share * 100.0).round() as u8;
     }
     if let Some(node) = fields.take("dns_cache") {
         match node.text() {

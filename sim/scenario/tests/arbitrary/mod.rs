@@ -235,6 +235,7 @@ fn manifests() -> impl Strategy<Value = Manifests> {
             eviction,
             dns_ttl_s,
             dns_cache,
+            spread_percent: dns_ttl_s as u8 * 11,
             ..Parameters::default()
         },
     );

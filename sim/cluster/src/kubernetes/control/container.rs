@@ -39,7 +39,7 @@ impl Inner {
         .await;
         let (mut backoff, mut starts) = (None, 0_u32);
         loop {
-            tokio::time::sleep(self.parameters.container_start).await;
+            tokio::time::sleep(self.drawn(self.parameters.container_start)).await;
             starts += 1;
             if starts > 1 {
                 self.change_pod(id, |pod| pod.containers[index].restarts += 1);

@@ -117,7 +117,7 @@ impl Inner {
         loop {
             let shorter = self.until(|state| {
                 let deletion = state.pod(id)?.deletion?;
-                let seen = deletion.at + self.parameters.watch;
+                let seen = deletion.at + self.drawn(self.parameters.watch);
                 let end = seen + deletion.grace.max(GRACE_FORCED);
                 (end < at).then_some(end)
             });

@@ -128,7 +128,7 @@ pub(super) fn target(target: &Target, pod: &Pod) -> Option<u16> {
 impl Inner {
     /// The EndpointSlice controller's part in a service, for ever.
     pub(super) async fn slice(self: Arc<Self>, at: usize, service: Arc<Service>) {
-        let delay = self.parameters.watch + self.parameters.endpoints_batch;
+        let delay = self.drawn(self.parameters.watch) + self.drawn(self.parameters.endpoints_batch);
         loop {
             self.until(|state| (state.slice(&service) != state.slices[at]).then_some(()))
                 .await;
@@ -152,7 +152,7 @@ impl Inner {
 
     /// kube-proxy's part in a service, on all nodes at once, for ever.
     pub(super) async fn proxy(self: Arc<Self>, at: usize, service: Arc<Service>) {
-        let delay = self.parameters.watch + self.parameters.proxy_sync;
+        let delay = self.drawn(self.parameters.watch) + self.drawn(self.parameters.proxy_sync);
         let ports = service.ports.len();
         let rules = |state: &State| -> Vec<Vec<SocketAddr>> {
             (0..ports)

@@ -24,7 +24,7 @@ impl Inner {
             self.change(|state| state.forget(id));
             return;
         }
-        tokio::time::sleep(self.parameters.watch).await;
+        tokio::time::sleep(self.drawn(self.parameters.watch)).await;
         loop {
             match self.turn(id).await {
                 Turn::Dark => self.sit_in_the_dark(id).await,
@@ -40,7 +40,7 @@ impl Inner {
 
     /// Finds the pod a node, as soon as there is one.
     async fn place(&self, id: PodId) {
-        tokio::time::sleep(self.parameters.scheduling).await;
+        tokio::time::sleep(self.drawn(self.parameters.scheduling)).await;
         loop {
             self.until(|state| state.schedule(state.pod(id)?)).await;
             let placed = self.change(|state| {
@@ -92,7 +92,7 @@ impl Inner {
         self.deleted(id).await;
         let deletion = self.lock().pod(id).and_then(|pod| pod.deletion);
         if let Some(deletion) = deletion {
-            tokio::time::sleep_until(deletion.at + self.parameters.watch).await;
+            tokio::time::sleep_until(deletion.at + self.drawn(self.parameters.watch)).await;
         }
     }
 

@@ -97,7 +97,7 @@ impl Inner {
         loop {
             self.until(|state| (state.records(at, &service) != known).then_some(()))
                 .await;
-            tokio::time::sleep(self.parameters.watch).await;
+            tokio::time::sleep(self.drawn(self.parameters.watch)).await;
             let records = self.lock().records(at, &service);
             for name in known.keys().filter(|name| !records.contains_key(*name)) {
                 self.machine.set_name(name, Vec::new());

@@ -123,7 +123,7 @@ impl Inner {
 
     async fn boot(&self, node: usize) {
         let losses = self.lock().nodes[node].losses;
-        tokio::time::sleep(self.parameters.node_boot).await;
+        tokio::time::sleep(self.drawn(self.parameters.node_boot)).await;
         self.change(|state| {
             if state.nodes[node].losses != losses {
                 return;

@@ -169,7 +169,7 @@ impl Inner {
     /// Keeps a workload's pods as they are asked for, for ever.
     pub(super) async fn govern(self: Arc<Self>, owner: usize) {
         loop {
-            tokio::time::sleep(self.parameters.watch).await;
+            tokio::time::sleep(self.drawn(self.parameters.watch)).await;
             let mut change = pin!(self.changed.notified());
             change.as_mut().enable();
             match self.reconcile(owner) {

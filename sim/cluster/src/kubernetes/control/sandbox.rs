@@ -26,7 +26,7 @@ impl Inner {
         }
         self.until(|state| state.volumes_free(id).then_some(()))
             .await;
-        tokio::time::sleep(self.parameters.sandbox).await;
+        tokio::time::sleep(self.drawn(self.parameters.sandbox)).await;
         self.change(|state| {
             let Some(spec) = state.claim_network(id) else {
                 return;

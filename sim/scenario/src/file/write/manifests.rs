@@ -52,6 +52,12 @@ fn cluster(parameters: &Parameters) -> Vec<(String, Tree)> {
     if parameters.dns_ttl_s != usual.dns_ttl_s {
         add("dns_ttl", Tree::text(format!("{}s", parameters.dns_ttl_s)));
     }
+    if parameters.spread_percent != usual.spread_percent {
+        add(
+            "spread",
+            Tree::text(format!("{}%", parameters.spread_percent)),
+        );
+    }
     if parameters.dns_cache != usual.dns_cache {
         add("dns_cache", Tree::text(parameters.dns_cache.to_string()));
     }
