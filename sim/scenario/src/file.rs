@@ -29,10 +29,16 @@
 //!   compose: docker-compose.yml         # from the folder of this file
 //!   environment: {VAR: value}           # for ${VAR} in it
 //!   profiles: [extra]
+//!   kubernetes: [k8s/]                  # in place of `compose`: files, folders, kustomizations
+//!   namespace: NAMESPACE                # where names of targets are looked up first
+//!   forward: {8081: svc/nginx:80}       # kubectl port-forward, for clients that ask localhost
+//!   cluster:                            # or as many `nodes` by their names; what is not said is usual
+//!     {nodes: 3, dns_ttl: 5s, dns_cache: true, watch: 20ms, scheduling: 30ms, sandbox: 500ms,
+//!      container_start: 500ms, endpoints_batch: 0, proxy_sync: 100ms, node_grace: 40s, eviction: 5m}
 //!   programs: {IMAGE or SERVICE: PROGRAM}
 //!   up_within: 120s
-//!   without: [SERVICE]                  # of the Compose file, left out; nobody waits for it
-//!   scale: {SERVICE: 1}                 # replicas, whatever the Compose file says
+//!   without: [SERVICE]                  # of the manifests, left out; nobody waits for it
+//!   scale: {SERVICE: 1}                 # replicas, whatever the manifests say
 //! seed: 7                               # unless `--seed` says another
 //! verdict: failed                       # how it ends with that seed: passed, failed, unknown
 //! network: {latency: 200us, jitter: 0}  # when nothing is wrong; also rate, loss, mtu and the like
@@ -49,17 +55,21 @@
 //!     keep_alive: false
 //!     keep_body: false                  # the beginning of each answer, for `squall load --record`
 //!     backend: $.backend_id             # who answered; or {header: X-Upstream-Addr}
-//!     database: $.postgres_ip           # an address becomes the name of its service
+//!     database: $.postgres_ip           # an address becomes the name of its service; or what a proxy
+//!                                       # logs: {log: haproxy, matches: 'pg_pool/(pg[0-9]+)'}
 //!     value: $.users                    # a number, for no-lost-write and its siblings
 //! phases:
 //!   - phase: NAME
-//!     for: 20s
+//!     for: 20s                          # or `requests: 20`, or `wait: {rollout: SERVICE, within: 60s}`
 //!     load: off                         # or on, 100/s, 500ms; or by client: {load: off}
 //!     explore: {}                       # faults that `--explore` draws; see `explore`
 //!     steps:                            # `at` from the start of the phase; `for` undoes it
 //!       - {at: 5s, kill: SERVICE, for: 3s}      # or a list, a container, SERVICE-NUMBER
 //!       - stop: SERVICE                         # start, restart, pause, unpause
 //!       - scale: {SERVICE: 3}
+//!       - delete_pod: SERVICE                   # or a pod; a list; as rollout_restart
+//!       - set_image: {SERVICE: IMAGE}
+//!       - {drain: NODE, for: 10s}               # `for` undoes it by uncordon
 //!       - isolate: SERVICE
 //!       - partition: {between: A, and: [B, C]}  # or {from: A}, {towards: A}, {of: A}
 //!       - loss: {percent: 25%, towards: A}
@@ -80,10 +90,14 @@
 //!       success: 100%                   # comparisons: 100%, >= 99%, < 1%, 40%..60%
 //!       status: [200]                   # nothing else; or shares: {200: '> 99%', timeout: 0%}
 //!       values: [3]                     # the numbers of all successes (`value` of the client)
-//!       backends: {A: 40%..60%}         # share of the successful answers that name one
+//!       backends: {A: 40%..60%}         # share of the successful answers that name one; `A*`
 //!       databases: {A: '> 0%'}
 //!       only_backends: [A, B]           # each of these and nobody else
 //!       only_databases: [A]
+//!       distinct_backends: 2            # how many different ones; distinct_databases
+//!       sequence:                       # all requests in the order of sending
+//!         - {requests: 6, database: A}
+//!         - {requests: '>= 0', status: [200, timeout], backend: B, stall: < 1s}
 //!       longest_stall: < 1s             # from sending a request to its answer or failure
 //!       longest_outage: < 3s            # without a successful answer
 //!       latency: {p50: < 5ms, p99: < 1s}        # p90, max

@@ -783,3 +783,21 @@ fn a_cluster_is_described() {
     );
     assert_eq!(scenario.system.scale["backend"].value, 3);
 }
+
+/// The first block of YAML in a text, without comments.
+fn block(text: &str) -> Vec<String> {
+    let lines = text
+        .lines()
+        .map(|line| line.strip_prefix("//! ").unwrap_or(line));
+    let lines = lines.skip_while(|line| *line != "```yaml").skip(1);
+    let lines = lines.take_while(|line| *line != "```");
+    let lines = lines.map(|line| line.split(" #").next().unwrap_or("").trim_end().to_owned());
+    lines.filter(|line| !line.trim().is_empty()).collect()
+}
+
+#[test]
+fn the_book_says_what_the_reader_says() {
+    let book = block(include_str!("../../../docs/src/scenarios.md"));
+    assert!(book.len() > 80);
+    assert_eq!(book, block(include_str!("../src/file.rs")));
+}
