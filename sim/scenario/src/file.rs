@@ -29,12 +29,13 @@
 //!   compose: docker-compose.yml         # from the folder of this file
 //!   environment: {VAR: value}           # for ${VAR} in it
 //!   profiles: [extra]
-//!   kubernetes: [k8s/]                  # in place of `compose`: files, folders, kustomizations
-//!   namespace: NAMESPACE                # where names of targets are looked up first
-//!   forward: {8081: svc/nginx:80}       # kubectl port-forward, for clients that ask localhost
-//!   cluster:                            # or as many `nodes` by their names; what is not said is usual
-//!     {nodes: 3, dns_ttl: 5s, dns_cache: true, watch: 20ms, scheduling: 30ms, sandbox: 500ms,
-//!      container_start: 500ms, endpoints_batch: 0, proxy_sync: 100ms, node_grace: 40s, eviction: 5m}
+//!   # In place of `compose`, `environment` and `profiles`:
+//!   # kubernetes: [k8s/]                # files, folders, kustomizations
+//!   # namespace: NAMESPACE              # where names of targets are looked up first
+//!   # forward: {8081: svc/nginx:80}     # kubectl port-forward, for clients that ask localhost
+//!   # cluster: {nodes: 3, dns_ttl: 5s, dns_cache: true, watch: 20ms, scheduling: 30ms,
+//!   #   sandbox: 500ms, container_start: 500ms, endpoints_batch: 0, proxy_sync: 100ms,
+//!   #   node_grace: 40s, eviction: 5m}  # `nodes` also by their names
 //!   programs: {IMAGE or SERVICE: PROGRAM}
 //!   up_within: 120s
 //!   without: [SERVICE]                  # of the manifests, left out; nobody waits for it
