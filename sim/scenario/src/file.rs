@@ -35,7 +35,7 @@
 //!   # forward: {8081: svc/nginx:80}     # kubectl port-forward, for clients that ask localhost
 //!   # cluster: {nodes: 3, dns_ttl: 5s, dns_cache: true, watch: 20ms, scheduling: 30ms,
 //!   #   sandbox: 500ms, container_start: 500ms, endpoints_batch: 0, proxy_sync: 100ms,
-//!   #   node_grace: 40s, eviction: 5m}  # `nodes` also by their names
+//!   #   node_grace: 40s, eviction: 5m, node_boot: 30s, spread: 20%}  # `nodes` also by their names
 //!   programs: {IMAGE or SERVICE: PROGRAM}
 //!   up_within: 120s
 //!   without: [SERVICE]                  # of the manifests, left out; nobody waits for it
