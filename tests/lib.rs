@@ -7,7 +7,7 @@
 //! | `testbed` | a run whose testbed breaks has no verdict |
 //! | `planted` | defects that are planted on purpose are found |
 //! | `labs` | every scenario in `scenarios/` ends as its file says |
-//! | `tutorials` | so do those of systems as tutorials have them, or they are refused with their line |
+//! | `tutorials` | so do those of systems as tutorials have them |
 //!
 //! Deliberately absent: tests of one crate; they are beside it.
 

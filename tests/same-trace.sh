@@ -11,7 +11,6 @@ failed=0
 compared=0
 for file in scenarios/*/*.yaml scenarios/tutorials/*/*.yaml; do
     grep -q '^scenario:' "$file" || continue
-    [ "$file" = scenarios/tutorials/ingress/ingress.yaml ] && continue # refused, see tests/tutorials.rs
     hashes=()
     for build in debug release; do
         # A scenario may fail; its trace is the same all the same.

@@ -6,6 +6,7 @@
 //! | module | idea |
 //! |---|---|
 //! | [`read`] | files, folders and kustomizations as typed objects, every mistake with its place |
+//! | `ingress` | a controller for all Ingresses, as the manifests that stand for it |
 //! | [`plan`] | what the manifests ask for, checked: workloads, pods' templates, services |
 //! | [`parameters`] | how long the control plane takes for everything that it does |
 //! | [`control`] | pods on machines: controllers, kubelets, endpoints, and the verbs of `kubectl` |
@@ -19,6 +20,7 @@ mod documents;
 mod environment;
 mod expand;
 mod fields;
+mod ingress;
 mod kustomize;
 mod names;
 mod notes;

@@ -109,11 +109,11 @@ fn refused_fields() {
 #[test]
 fn kinds() {
     complaints(
-        "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: a}\n---\napiVersion: apps/v1\nkind: DaemonSet\n---\napiVersion: apps/v1\nkind: Deplyment\n---\napiVersion: cert-manager.io/v1\nkind: Certificate\n---\nkind: Pod\n---\n- 1\n---\napiVersion: extensions/v1beta1\nkind: Deployment\n",
+        "apiVersion: networking.k8s.io/v1\nkind: IngressClass\nmetadata: {name: a}\n---\napiVersion: apps/v1\nkind: DaemonSet\n---\napiVersion: apps/v1\nkind: Deplyment\n---\napiVersion: cert-manager.io/v1\nkind: Certificate\n---\nkind: Pod\n---\n- 1\n---\napiVersion: extensions/v1beta1\nkind: Deployment\n",
         &[
             (
                 2,
-                "the kind Ingress is not played\n    help: put an nginx Deployment with the same rules in its place",
+                "the kind IngressClass is not played\n    help: leave it away: there is one controller for every Ingress",
             ),
             (
                 6,

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use squall_host::{Diagnostic, Diagnostics, Origin};
 
 use super::fields::{self, KINDS, REFUSED, Shape};
+use super::ingress;
 use super::kustomize;
 use super::names;
 use super::notes::Notes;
@@ -267,7 +268,10 @@ impl Reading {
         self.objects.push(object);
     }
 
-    fn finish(self) -> Result<Manifests, Diagnostics> {
+    fn finish(mut self) -> Result<Manifests, Diagnostics> {
+        if let Some(text) = ingress::controller(&self.objects, &mut self.notes) {
+            self.text(ingress::FILE, &text);
+        }
         Diagnostics::check(self.notes.problems)?;
         Ok(Manifests {
             objects: self.objects,

@@ -8,6 +8,7 @@ use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{
     ConfigMap, Namespace, PersistentVolumeClaim, Pod, Secret, Service, ServiceAccount,
 };
+use k8s_openapi::api::networking::v1::Ingress;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -45,6 +46,7 @@ pub(super) enum Typed {
     ConfigMap(Box<ConfigMap>),
     Secret(Box<Secret>),
     Claim,
+    Ingress(Box<Ingress>),
     Budget(Box<PodDisruptionBudget>),
     WithoutEffect,
 }
@@ -85,6 +87,7 @@ pub(super) fn typed(
         "ConfigMap" => read!(ConfigMap, |it| Typed::ConfigMap(Box::new(it))),
         "Secret" => read!(Secret, |it| Typed::Secret(Box::new(it))),
         "PersistentVolumeClaim" => read!(PersistentVolumeClaim, |_| Typed::Claim),
+        "Ingress" => read!(Ingress, |it| Typed::Ingress(Box::new(it))),
         "PodDisruptionBudget" => read!(PodDisruptionBudget, |it| Typed::Budget(Box::new(it))),
         "ServiceAccount" => read!(ServiceAccount, |_| Typed::WithoutEffect),
         "Role" => read!(Role, |_| Typed::WithoutEffect),

@@ -18,6 +18,14 @@ pub(crate) struct Shape {
     pub(crate) fields: &'static [Field],
 }
 
+const INGRESS_BACKEND: &[Field] = &[object(
+    "service",
+    &[
+        played("name"),
+        object("port", &[played("name"), played("number")]),
+    ],
+)];
+
 const STATUS: Field = without_effect("status", "a cluster writes it");
 const HISTORY: Field = without_effect(
     "revisionHistoryLimit",
@@ -237,6 +245,41 @@ pub(crate) const KINDS: &[Shape] = &[
         ],
     },
     Shape {
+        name: "Ingress",
+        api: "networking.k8s.io/v1",
+        namespaced: true,
+        about: "Rules for one controller of all Ingresses: an nginx, the Service \
+                `ingress-nginx-controller` in the namespace `ingress-nginx`. `forward` a port to it.",
+        fields: &[
+            shared("metadata", &META),
+            object(
+                "spec",
+                &[
+                    without_effect("ingressClassName", "there is one controller"),
+                    object("defaultBackend", INGRESS_BACKEND),
+                    object(
+                        "rules[]",
+                        &[
+                            played("host"),
+                            object(
+                                "http",
+                                &[object(
+                                    "paths[]",
+                                    &[
+                                        played("path"),
+                                        played("pathType"),
+                                        object("backend", INGRESS_BACKEND),
+                                    ],
+                                )],
+                            ),
+                        ],
+                    ),
+                ],
+            ),
+            STATUS,
+        ],
+    },
+    Shape {
         name: "PodDisruptionBudget",
         api: "policy/v1",
         namespaced: true,
@@ -285,12 +328,8 @@ pub(crate) const KINDS: &[Shape] = &[
 /// Kinds that are known and refused, and what to do instead.
 pub(crate) const REFUSED: &[(&str, &str)] = &[
     (
-        "Ingress",
-        "put an nginx Deployment with the same rules in its place",
-    ),
-    (
         "IngressClass",
-        "put an nginx Deployment with the same rules in the place of the Ingress",
+        "leave it away: there is one controller for every Ingress",
     ),
     (
         "ReplicaSet",
