@@ -10,7 +10,7 @@ use crate::error::PgError;
 /// How often a password is hashed. PostgreSQL 15 does it 4,096 times, to make guessing expensive; the
 /// client does it, too, for each connection, and that was three quarters of the time of a run in which
 /// each request opens one. Nobody guesses a double's passwords, and nothing else depends on the number.
-pub const ITERATIONS: u32 = 1;
+pub const ITERATIONS: u32 = 2;
 
 type Key = [u8; 32];
 

@@ -194,9 +194,9 @@ fn manifests(hosts: &Hosts) -> String {
             "        server {{\n            listen 80{default};\n            server_name {host};\n"
         );
         for (pattern, to) in locations {
-            let _ = write!(
+            let _ = writeln!(
                 servers,
-                "            location {pattern} {{ proxy_pass http://{to}; }}\n"
+                "            location {pattern} {{ proxy_pass http://{to}; }}"
             );
         }
         if !locations.contains_key("/") {
