@@ -10,6 +10,7 @@ use squall_record::State as Seen;
 use super::Inner;
 use super::pods::Pod;
 use super::state::State;
+use crate::kubernetes::Parameters;
 use crate::kubernetes::plan::{Address, Service, Target};
 
 /// A service's EndpointSlice.
@@ -128,10 +129,15 @@ pub(super) fn target(target: &Target, pod: &Pod) -> Option<u16> {
 impl Inner {
     /// The EndpointSlice controller's part in a service, for ever.
     pub(super) async fn slice(self: Arc<Self>, at: usize, service: Arc<Service>) {
-        let delay = self.drawn(self.parameters.watch) + self.drawn(self.parameters.endpoints_batch);
+        let Parameters {
+            watch,
+            endpoints_batch,
+            ..
+        } = self.parameters;
         loop {
             self.until(|state| (state.slice(&service) != state.slices[at]).then_some(()))
                 .await;
+            let delay = self.drawn(watch) + self.drawn(endpoints_batch);
             tokio::time::sleep(delay).await;
             let mut state = self.lock();
             let slice = state.slice(&service);
@@ -152,7 +158,9 @@ impl Inner {
 
     /// kube-proxy's part in a service, on all nodes at once, for ever.
     pub(super) async fn proxy(self: Arc<Self>, at: usize, service: Arc<Service>) {
-        let delay = self.drawn(self.parameters.watch) + self.drawn(self.parameters.proxy_sync);
+        let Parameters {
+            watch, proxy_sync, ..
+        } = self.parameters;
         let ports = service.ports.len();
         let rules = |state: &State| -> Vec<Vec<SocketAddr>> {
             (0..ports)
@@ -164,6 +172,7 @@ impl Inner {
         loop {
             self.until(|state| (rules(state) != applied).then_some(()))
                 .await;
+            let delay = self.drawn(watch) + self.drawn(proxy_sync);
             tokio::time::sleep(delay).await;
             applied = rules(&self.lock());
             self.direct(&service, &applied);
