@@ -540,9 +540,6 @@ pub async fn run_on(
             )
         })
         .collect();
-    for line in &shown {
-        tracing::info!(line);
-    }
     let ended = serve(&server, listeners, &shutdown, &shown).await;
     match &ended {
         Ok(()) => server.log(1, "LOG", "database system is shut down"),
