@@ -6,6 +6,7 @@
 //! | `determinism` | one seed, one trace: at two positions in a process, and in two processes |
 //! | `testbed` | a run whose testbed breaks has no verdict |
 //! | `planted` | defects that are planted on purpose are found |
+//! | `kubernetes` | what a story asks of a cluster is checked, and done |
 //! | `labs` | every scenario in `scenarios/` ends as its file says |
 //! | `tutorials` | so do those of systems as tutorials have them |
 //!

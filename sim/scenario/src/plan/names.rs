@@ -46,7 +46,7 @@ pub(super) fn check(
     }
     for phase in &scenario.phases {
         if let Length::Rollout { of, .. } = &phase.length {
-            lookup.unit(of);
+            lookup.rollout(of);
         }
         for step in &phase.steps {
             lookup.act(&step.act);
@@ -171,6 +171,15 @@ impl Lookup<'_> {
                     self.problems.add(command.line, message, help);
                 }
             }
+        }
+    }
+
+    fn rollout(&mut self, of: &Located<String>) {
+        if self.outline.nodes.is_empty() {
+            let message = "`wait: {rollout: …}` in a system of Compose";
+            self.problems.add(of.line, message, "write `for: 20s`");
+        } else {
+            self.unit(of);
         }
     }
 
