@@ -3,7 +3,7 @@
 //!
 //! The images of real systems bring curl, wget, nc, nslookup, pg_isready, psql, grpc_health_probe and a
 //! shell; these are their parts that probes and init containers use, over the machine's own network.
-//! What is not understood is refused when the system is planned ([`knows`], [`check`]) and ends with 127
+//! What is not understood is refused when the system is planned ([`knows`], `check`) and ends with 127
 //! when it is run all the same. Deliberately absent: files, other users, signals, command substitution,
 //! functions, TLS.
 
