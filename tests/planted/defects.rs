@@ -90,7 +90,7 @@ pub(crate) const DEFECTS: &[Defect] = &[
         "pg-proxy/leaks-places",
         "a client that leaves while its server is being connected keeps its place",
         "writes",
-        Some((0, "`recovers`", "5 → 1 step, 14 s → 5.3 s")),
+        Some((7, "`recovers`", "5 → 1 step, 14 s → 5.3 s")),
     ),
     defect(
         "edge/never-forgives",
