@@ -1,8 +1,8 @@
 //! Every scenario in `scenarios/` ends as its file says, at the seed that `squall run` takes and at
-//! some others.
+//! some others. One test for each lab, so that they run beside each other.
 #![allow(clippy::unwrap_used)]
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use squall_record::RunRecord;
 use squall_tests::{plan, play, scenarios};
@@ -35,9 +35,29 @@ fn complaint(path: &Path, seed: u64, record: &RunRecord) -> String {
 }
 
 #[test]
-fn every_scenario_ends_as_it_says() {
-    let scenarios = scenarios();
-    assert!(scenarios.len() >= 10, "the labs are found");
+fn every_scenario_on_compose_ends_as_it_says() {
+    end_as_they_say("postgres-compose");
+}
+
+#[test]
+fn every_scenario_on_kubernetes_ends_as_it_says() {
+    end_as_they_say("postgres-k8s");
+}
+
+#[test]
+fn every_lab_is_looked_at() {
+    let looked_at = ["postgres-compose", "postgres-k8s"];
+    let folder = |path: &PathBuf| path.parent().unwrap().file_name().unwrap().to_owned();
+    for lab in scenarios().iter().map(folder) {
+        assert!(looked_at.iter().any(|known| *known == lab), "{lab:?}");
+    }
+}
+
+/// Plays all scenarios of a lab.
+fn end_as_they_say(lab: &str) {
+    let of_lab = |path: &PathBuf| path.parent().is_some_and(|folder| folder.ends_with(lab));
+    let scenarios: Vec<PathBuf> = scenarios().into_iter().filter(of_lab).collect();
+    assert!(scenarios.len() >= 7, "the labs are found");
     for path in scenarios {
         let plan = plan(&path).unwrap_or_else(|problems| panic!("{problems}"));
         // A file with a seed of its own speaks of that seed.
