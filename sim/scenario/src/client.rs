@@ -2,8 +2,8 @@
 //!
 //! It is started anew for each part of the story and knows from the beginning what to send in it
 //! ([`Turn`]), so nobody has to talk to it. Told to stop (SIGTERM), it sends nothing more and ends when
-//! everything that it has sent has its outcome. What it sends and how it reads the answers is in `call`. Deliberately absent: redirects, cookies,
-//! retries. A request that fails is a failed request.
+//! everything that it has sent has its outcome. What it sends and how it reads the answers is in `call`.
+//! Deliberately absent: redirects, cookies, retries. A request that fails is a failed request.
 
 mod call;
 

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use squall_chaos::Member;
-use squall_cluster::kubernetes::{self as k8s, PodStatus, plan as kubernetes};
+use squall_cluster::kubernetes::{self, PodStatus};
 use squall_cluster::plan::{Container, Plan};
 use squall_cluster::supervise::Phase;
 
@@ -18,10 +18,7 @@ pub(crate) fn of_kubernetes(plan: &kubernetes::Plan) -> Vec<Member> {
     let mut members = Vec::new();
     for workload in &plan.workloads {
         let template = &workload.template;
-        let first = match workload.kind {
-            kubernetes::Kind::StatefulSet(_) => 0,
-            _ => 1,
-        };
+        let first = workload.kind.first_number();
         for number in first..first + workload.replicas.max(1) {
             members.push(Member {
                 name: format!("{}-{number}", workload.name),
@@ -43,10 +40,10 @@ pub(crate) fn of_pod(pod: PodStatus) -> Member {
         namespaces: vec![pod.namespace],
         labels: pod.labels,
         phase: match pod.phase {
-            k8s::Phase::Pending => "Pending",
-            k8s::Phase::Running => "Running",
-            k8s::Phase::Succeeded => "Succeeded",
-            k8s::Phase::Failed => "Failed",
+            kubernetes::Phase::Pending => "Pending",
+            kubernetes::Phase::Running => "Running",
+            kubernetes::Phase::Succeeded => "Succeeded",
+            kubernetes::Phase::Failed => "Failed",
         },
     }
 }

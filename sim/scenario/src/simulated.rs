@@ -7,8 +7,8 @@
 //! | `kubernetes` | the same, over Kubernetes |
 //! | `http` | interceptors for HTTP faults |
 //!
-//! Names are served by a host of their own, outside the system; `127.0.0.11` leads to it on every
-//! machine, as Docker's embedded name server is reached.
+//! Names are served by a host of their own, outside the system. Every machine has a route to it from the
+//! address at which it would have its name server: Docker's 127.0.0.11, or the cluster's 10.43.0.10.
 
 mod http;
 mod kubernetes;

@@ -60,6 +60,16 @@ pub enum Kind {
     Pod,
 }
 
+impl Kind {
+    /// The number of its first pod, as stories count them: a StatefulSet's have names with ordinals.
+    pub fn first_number(&self) -> u32 {
+        match self {
+            Self::StatefulSet(_) => 0,
+            Self::Deployment(_) | Self::Job(_) | Self::Pod => 1,
+        }
+    }
+}
+
 /// How a Deployment replaces its pods (apps/v1 DeploymentSpec).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rollout {

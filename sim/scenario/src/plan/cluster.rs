@@ -61,19 +61,19 @@ pub(super) fn plan(
         load: programs.load,
         knows: programs.knows,
     };
+    // What is played by a program that is not there would only say so again.
+    let around = all_known.then_some(&around);
     let cluster = match (manifest, &scenario.system.manifests) {
-        (Manifest::Read(project), _) => of_compose(project.clone(), scenario, &around),
+        (Manifest::Read(project), _) => of_compose(project.clone(), scenario, around),
         (Manifest::In(folder), Manifests::Compose(file)) => {
-            project(file, scenario, folder).and_then(|p| of_compose(p, scenario, &around))
+            project(file, scenario, folder).and_then(|p| of_compose(p, scenario, around))
         }
         (Manifest::In(folder), Manifests::Kubernetes(of)) => {
-            of_kubernetes(of, scenario, folder, &around)
+            of_kubernetes(of, scenario, folder, around)
         }
     };
     match cluster {
-        Ok(cluster) => Some(cluster),
-        // What is played by a program that is not there would only say so again.
-        Err(_) if !all_known => None,
+        Ok(cluster) => cluster,
         Err(diagnostics) => {
             problems.append(diagnostics);
             None
@@ -81,14 +81,15 @@ pub(super) fn plan(
     }
 }
 
+/// The plan of a Compose system; none without surroundings, when nothing in its file is wrong.
 fn of_compose(
     mut project: Project,
     scenario: &Scenario,
-    around: &Surroundings<'_>,
-) -> Result<Cluster, Diagnostics> {
+    around: Option<&Surroundings<'_>>,
+) -> Result<Option<Cluster>, Diagnostics> {
     let names: Vec<String> = project.services.iter().map(|s| s.name.clone()).collect();
     let system = &scenario.system;
-    let mut problems = unknown(scenario, &names, "service", "the Compose file");
+    Diagnostics::check(unknown(scenario, &names, "service", "the Compose file"))?;
     for (name, replicas) in &system.scale {
         let mut services = project.services.iter_mut();
         if let Some(service) = services.find(|service| service.name == *name) {
@@ -105,8 +106,8 @@ fn of_compose(
                 .retain(|dependency| dependency.value.service != name.value);
         }
     }
-    Diagnostics::check(std::mem::take(&mut problems))?;
-    Ok(Cluster::Compose(plan::plan(&project, around)?))
+    let plan = around.map(|around| plan::plan(&project, around));
+    Ok(plan.transpose()?.map(Cluster::Compose))
 }
 
 /// The Compose file that a scenario names, read.
@@ -127,12 +128,13 @@ fn project(
     compose::read(&path.display().to_string(), &options)
 }
 
+/// The plan of a Kubernetes system; none without surroundings, when nothing in its manifests is wrong.
 fn of_kubernetes(
     of: &Kubernetes,
     scenario: &Scenario,
     folder: &Path,
-    around: &Surroundings<'_>,
-) -> Result<Cluster, Diagnostics> {
+    around: Option<&Surroundings<'_>>,
+) -> Result<Option<Cluster>, Diagnostics> {
     let mut problems = Vec::new();
     let mut paths = Vec::new();
     for path in &of.paths {
@@ -144,6 +146,9 @@ fn of_kubernetes(
     }
     Diagnostics::check(problems)?;
     let manifests = kubernetes::read(&paths)?;
+    let Some(around) = around else {
+        return Ok(None);
+    };
     let mut plan = kubernetes::plan::plan(&manifests, around, &images(scenario))?;
     let names: Vec<String> = plan.workloads.iter().map(|w| w.name.clone()).collect();
     let system = &scenario.system;
@@ -156,7 +161,7 @@ fn of_kubernetes(
     let is_without = |name: &str| system.without.iter().any(|without| without.value == name);
     plan.workloads
         .retain(|workload| !is_without(&workload.name));
-    Ok(Cluster::Kubernetes(plan, of.clone()))
+    Ok(Some(Cluster::Kubernetes(plan, of.clone())))
 }
 
 /// The images that workloads are given in the story.

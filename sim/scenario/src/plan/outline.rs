@@ -169,10 +169,7 @@ impl Outline {
                 .init
                 .iter()
                 .chain(&workload.template.containers);
-            let first = match workload.kind {
-                kubernetes::Kind::StatefulSet(_) => 0,
-                _ => 1,
-            };
+            let first = workload.kind.first_number();
             let numbers: Vec<u32> = (first..first + workload.replicas).collect();
             Unit {
                 name: name.to_owned(),

@@ -4,28 +4,34 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::owners::Progress;
+use super::owners::{Owner, Progress};
 use super::pods::PodId;
+use super::state::State;
 use super::{Error, Inner, Kube};
 use crate::kubernetes::plan::Kind;
 use crate::machine::{NodeId, Signal};
+
+impl State {
+    /// A Deployment or a StatefulSet: nothing else can be scaled or started anew.
+    fn rolled(&mut self, workload: &str, verb: &'static str) -> Result<&mut Owner, Error> {
+        let at = self.owner(workload)?;
+        let owner = &mut self.owners[at];
+        match owner.workload.kind {
+            Kind::Deployment(_) | Kind::StatefulSet(_) => Ok(owner),
+            Kind::Job(_) | Kind::Pod => Err(Error::WrongKind {
+                workload: owner.shown.clone(),
+                kind: owner.kind(),
+                verb,
+            }),
+        }
+    }
+}
 
 impl Kube {
     /// `kubectl scale`: returns at once, as that does.
     pub async fn scale(&self, workload: &str, replicas: u32) -> Result<(), Error> {
         let mut state = self.inner.lock();
-        let at = state.owner(workload)?;
-        let owner = &mut state.owners[at];
-        if !matches!(
-            owner.workload.kind,
-            Kind::Deployment(_) | Kind::StatefulSet(_)
-        ) {
-            return Err(Error::WrongKind {
-                workload: owner.shown.clone(),
-                kind: owner.kind(),
-                verb: "scaled",
-            });
-        }
+        let owner = state.rolled(workload, "scaled")?;
         owner.replicas = replicas;
         owner.progress = Progress::begin();
         self.inner.announce(&mut state);
@@ -49,18 +55,7 @@ impl Kube {
     /// `kubectl rollout restart`
     pub fn rollout_restart(&self, workload: &str) -> Result<(), Error> {
         let mut state = self.inner.lock();
-        let at = state.owner(workload)?;
-        let owner = &mut state.owners[at];
-        if !matches!(
-            owner.workload.kind,
-            Kind::Deployment(_) | Kind::StatefulSet(_)
-        ) {
-            return Err(Error::WrongKind {
-                workload: owner.shown.clone(),
-                kind: owner.kind(),
-                verb: "restarted",
-            });
-        }
+        let owner = state.rolled(workload, "restarted")?;
         owner.restarted += 1;
         let template = owner.revisions[owner.current].template.clone();
         owner.revise(template);
