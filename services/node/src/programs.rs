@@ -28,6 +28,12 @@ pub fn programs() -> BTreeMap<&'static str, Program> {
             load: squall_edge::load,
         },
         Program {
+            name: "kvstore",
+            about: "Versioned key-value store over HTTP, with a synced log",
+            usage: "squall-node kvstore",
+            load: squall_kvstore::load,
+        },
+        Program {
             name: "pg-proxy",
             about: "TCP load balancer that reads haproxy.cfg",
             usage: "squall-node pg-proxy [-f FILE]... [-c]\n\n\
@@ -51,6 +57,12 @@ pub fn programs() -> BTreeMap<&'static str, Program> {
                     For init containers and images such as busybox: sleep 3600, or\n\
                     sh -c 'until nslookup db; do echo waiting; sleep 2; done'.",
             load: crate::exec::program::load,
+        },
+        Program {
+            name: "splitdim",
+            about: "Who owes whom: transfers over the key-value store, in four modes",
+            usage: "squall-node splitdim",
+            load: squall_splitdim::load,
         },
         Program {
             name: "users-api",

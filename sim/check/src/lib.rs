@@ -31,6 +31,7 @@ pub mod recovers;
 #[cfg(test)]
 mod samples;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use squall_record::{Kind, RunRecord, Sample};
@@ -123,6 +124,7 @@ impl Invariant {
             name: self.name().to_owned(),
             holds,
             detail,
+            figures: BTreeMap::new(),
         }
     }
 }

@@ -84,6 +84,7 @@ pub(crate) fn repair(at_s: u64) -> Happening {
 
 fn sample(at_s: u64, outcome: Outcome) -> Sample {
     Sample {
+        request: None,
         client: "load".into(),
         sent_us: at_s * 1_000_000,
         latency_us: 1000,

@@ -27,6 +27,9 @@ pub struct Sample {
     /// written with what is there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<i64>,
+    /// What was sent as the body; of clients that draw what they send.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<Name>,
     /// The beginning of the answer, or what stood in its place; of clients that ask for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<Name>,

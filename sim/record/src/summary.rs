@@ -133,6 +133,9 @@ pub struct Invariant {
     pub holds: Option<bool>,
     /// The first breach, or what was seen.
     pub detail: String,
+    /// What it counted, by name, for tables that compare runs.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub figures: BTreeMap<String, i64>,
 }
 
 impl Summary {

@@ -12,6 +12,7 @@ use squall_report::text::Text;
 fn sample(sent_ms: u64, latency_ms: u64, status: Option<u16>, number: usize) -> Sample {
     let served = |names: [&str; 2]| status.map(|_| names[number % 2].into());
     Sample {
+        request: None,
         client: "load".into(),
         sent_us: sent_ms * 1000,
         latency_us: latency_ms * 1000,
@@ -99,6 +100,7 @@ fn record() -> RunRecord {
             trace_hash: "00c0ffee".to_owned(),
             phases,
             invariants: vec![Invariant {
+                figures: std::collections::BTreeMap::new(),
                 name: "every-request-answered".to_owned(),
                 holds: Some(false),
                 detail: "1 of 7 not answered".to_owned(),

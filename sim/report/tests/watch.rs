@@ -28,6 +28,7 @@ fn phase(name: &str, from_s: u64, to_s: u64) -> Phase {
 
 fn sample(sent_ms: u64, latency_ms: u64, backend: Option<&str>) -> Sample {
     Sample {
+        request: None,
         client: "load".into(),
         sent_us: sent_ms * 1000,
         latency_us: latency_ms * 1000,

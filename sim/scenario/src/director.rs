@@ -192,6 +192,7 @@ impl Director {
 
 fn mishap(name: &str, holds: Option<bool>, detail: String) -> Invariant {
     Invariant {
+        figures: std::collections::BTreeMap::new(),
         name: name.to_owned(),
         holds,
         detail,

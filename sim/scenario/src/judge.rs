@@ -387,6 +387,7 @@ mod tests {
 
     fn sample(sent_ms: u64, latency_ms: u64, outcome: Outcome, backend: &str) -> Sample {
         Sample {
+            request: None,
             client: "load".into(),
             sent_us: sent_ms * 1000,
             latency_us: latency_ms * 1000,

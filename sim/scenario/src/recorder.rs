@@ -82,6 +82,7 @@ impl Recorder {
             backend: None,
             database: None,
             value: None,
+            request: None,
             body: None,
         });
         inner.pending.insert(index);

@@ -87,6 +87,7 @@ mod tests {
 
     fn sample(status: u16) -> Sample {
         Sample {
+            request: None,
             client: "load".into(),
             sent_us: 0,
             latency_us: 0,
