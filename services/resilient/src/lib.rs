@@ -8,7 +8,7 @@
 //! | [`debounce`] | of calls in quick succession make only the first |
 //! | [`limiter`] | so many in a period, and so many at once |
 //! | [`random`] | the jitter's generator |
-//! | [`retry`] | a call, repeated within a back-off and a deadline |
+//! | [`mod@retry`] | a call, repeated within a back-off and a deadline |
 //! | [`shed`] | at most so many at a time, the others refused at once |
 //!
 //! They combine by nesting. The bound goes around each try, so that a late one is a failure for the breaker, and

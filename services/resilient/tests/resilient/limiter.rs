@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use squall_resilient::{Limited, Limiter, Rate};
-use tokio::time::advance;
+use tokio::time::{Instant, advance};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -56,13 +56,13 @@ async fn the_edges_limit_everything_or_nothing() {
 
 proptest! {
     /// Over every stretch of time: at most capacity + rate × time. And as many as that: what it refuses, it admits
-    /// after the wait that it named, and not a millisecond before.
+    /// after the wait that it named, and not a nanosecond before.
     #[test]
     fn no_stretch_of_time_sees_more_than_capacity_and_rate(
         capacity in 1..20_u32,
         fill in 1..50_u32,
-        period_ms in 1..2_000_u64,
-        waits in prop::collection::vec(prop_oneof![3 => Just(0), 1 => 0..500_u64], 1..120),
+        period_ns in 1..2_000_000_000_u64,
+        waits in prop::collection::vec(prop_oneof![3 => Just(0), 1 => 0..500_000_000_u64], 1..120),
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
@@ -70,30 +70,23 @@ proptest! {
             .build()
             .unwrap();
         runtime.block_on(async {
-            let limiter = Limiter::new(rate(capacity, fill, Duration::from_millis(period_ms)));
-            let (mut now_ms, mut taken) = (0, Vec::new());
+            let limiter = Limiter::new(rate(capacity, fill, Duration::from_nanos(period_ns)));
+            let (start, mut taken) = (Instant::now(), Vec::new());
             for wait in waits {
-                advance(Duration::from_millis(wait)).await;
-                now_ms += wait;
-                match limiter.take() {
-                    Ok(()) => taken.push(now_ms),
-                    Err(Limited { wait }) => {
-                        let whole_ms = u64::try_from(wait.as_nanos().div_ceil(1_000_000)).unwrap();
-                        assert!(whole_ms > 0);
-                        advance(Duration::from_millis(whole_ms - 1)).await;
-                        assert!(limiter.take().is_err());
-                        advance(Duration::from_millis(1)).await;
-                        now_ms += whole_ms;
-                        assert!(limiter.take().is_ok());
-                        taken.push(now_ms);
-                    }
+                advance(Duration::from_nanos(wait)).await;
+                if let Err(Limited { wait }) = limiter.take() {
+                    let nanosecond = Duration::from_nanos(1);
+                    advance(wait - nanosecond).await;
+                    assert!(limiter.take().is_err());
+                    advance(nanosecond).await;
+                    assert_eq!(limiter.take(), Ok(()));
                 }
+                taken.push(start.elapsed().as_nanos());
             }
             for (i, from) in taken.iter().enumerate() {
-                for (j, to) in taken.iter().enumerate().skip(i) {
-                    let count = u64::try_from(j - i + 1).unwrap();
-                    let most = u64::from(capacity) * period_ms + u64::from(fill) * (to - from);
-                    assert!(count * period_ms <= most, "{count} from {from} to {to} ms");
+                for (count, to) in (1..).zip(&taken[i..]) {
+                    let most = u128::from(capacity) * u128::from(period_ns) + u128::from(fill) * (to - from);
+                    assert!(count * u128::from(period_ns) <= most, "{count} from {from} to {to} ns");
                 }
             }
         });
