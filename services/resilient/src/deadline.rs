@@ -16,7 +16,7 @@ pub struct Late;
 impl Deadline {
     /// So long from now.
     pub fn after(time: Duration) -> Self {
-        Self(Instant::now() + time)
+        Self(after(time))
     }
 
     /// The earlier of this one and `time` from now; for one try among several.
@@ -35,8 +35,18 @@ impl Deadline {
         self.remaining().is_zero()
     }
 
-    /// What `work` gives by then. Late work is dropped, not left running.
+    /// What `work` gives by then. Late work is dropped, not left running; work that is done when first polled is
+    /// never late.
     pub async fn bound<F: Future>(self, work: F) -> Result<F::Output, Late> {
         timeout_at(self.0, work).await.map_err(|_| Late)
     }
 }
+
+/// The instant so long from now; for a time that no clock reaches, one in the far future.
+pub(crate) fn after(time: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(time).unwrap_or_else(|| now + FAR)
+}
+
+/// A century.
+const FAR: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);

@@ -1,4 +1,7 @@
 //! A call, repeated while it is worth it and there is time.
+//!
+//! Deliberately absent: knowledge of what may be repeated. Only who calls knows whether a second time does harm.
+//! `backon` bounds the sum of its sleeps, not what the tries take; `tower` has no deadline for all together.
 
 use tokio::time::sleep;
 
@@ -16,7 +19,7 @@ pub struct Failed<E> {
 
 /// Calls `attempt` until it succeeds, its error is not worth another try, the back-off has none left, or
 /// the next one would begin after the deadline. An attempt that has begun is not cut off here: bound it
-/// with [`Deadline::bound`] where that is right. Drop safe: nothing goes on after the future is dropped.
+/// with [`Deadline::bound`] where that is right. The first is always made, also after the deadline. Drop safe: nothing goes on after the future is dropped.
 pub async fn retry<T, E>(
     backoff: &Backoff,
     deadline: Deadline,
