@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 pub use change::{Change, Pod, State};
 pub use happening::{Happening, Kind, Line, Log};
 pub use name::Name;
-pub use sample::{Failure, Outcome, Sample};
+pub use sample::{Failure, Fate, Outcome, Sample};
 pub use summary::{Expectation, Invariant, Latency, Phase, Summary, Verdict};
 pub use view::PhaseView;
 

@@ -45,6 +45,35 @@ impl Sample {
     pub fn is_ok(&self) -> bool {
         matches!(self.outcome, Outcome::Status(200..=299))
     }
+
+    /// What its client can know of its effect.
+    pub fn fate(&self) -> Fate {
+        self.outcome.fate()
+    }
+}
+
+/// What the client of a request can know of its effect, seeing nothing but the outcome.
+///
+/// Whoever judges a history must not assume more: what is [`Unknown`](Self::Unknown) may have happened,
+/// may happen later, or never.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fate {
+    /// It was done: a status of success.
+    Acknowledged,
+    /// It was not done and will not be: the server says so, or never got the request.
+    Refused,
+    /// Nobody told.
+    Unknown,
+}
+
+impl fmt::Display for Fate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Acknowledged => "acknowledged",
+            Self::Refused => "refused",
+            Self::Unknown => "unknown",
+        })
+    }
 }
 
 /// What became of a request.
@@ -55,6 +84,24 @@ pub enum Outcome {
     Status(u16),
     /// Not answered.
     Failure(Failure),
+}
+
+impl Outcome {
+    /// What a client that sees this can know of the effect of its request.
+    ///
+    /// The statuses of a client's mistake (400 to 499) and 503 promise that nothing was done; a server that
+    /// answers them after an effect breaks its promise, which is for an invariant to find. Of the others 500
+    /// and 504 are the servers' own "I do not know", and 502 is a proxy's; a redirect was not followed.
+    /// Failures before anything was sent are as certain as a refusal.
+    pub fn fate(self) -> Fate {
+        match self {
+            Self::Status(200..=299) => Fate::Acknowledged,
+            Self::Status(400..=499 | 503) => Fate::Refused,
+            Self::Status(_) => Fate::Unknown,
+            Self::Failure(failure) if failure.is_before_sending() => Fate::Refused,
+            Self::Failure(_) => Fate::Unknown,
+        }
+    }
 }
 
 /// Why a request has no answer.
@@ -83,6 +130,22 @@ pub enum Failure {
     Other,
 }
 
+impl Failure {
+    /// Whether the server cannot have seen anything of the request.
+    fn is_before_sending(self) -> bool {
+        match self {
+            Self::NoSuchName | Self::Refused | Self::Unreachable | Self::Overload => true,
+            // The kernel gives up connecting as it does sending, and the record does not tell which.
+            Self::GaveUp
+            | Self::Timeout
+            | Self::Reset
+            | Self::Closed
+            | Self::Malformed
+            | Self::Other => false,
+        }
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
@@ -106,6 +169,57 @@ impl fmt::Display for Outcome {
         match self {
             Self::Status(status) => f.pad(&status.to_string()),
             Self::Failure(failure) => failure.fmt(f),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_success_is_an_acknowledgement() {
+        for status in 100..=599 {
+            let is_success = (200..300).contains(&status);
+            let fate = Outcome::Status(status).fate();
+            assert_eq!(fate == Fate::Acknowledged, is_success, "{status}");
+        }
+    }
+
+    #[test]
+    fn what_a_server_turns_away_is_refused() {
+        for status in [400, 404, 409, 428, 429, 499, 503] {
+            assert_eq!(Outcome::Status(status).fate(), Fate::Refused, "{status}");
+        }
+    }
+
+    #[test]
+    fn a_server_that_failed_may_have_done_it() {
+        for status in [101, 302, 500, 501, 502, 504, 599] {
+            assert_eq!(Outcome::Status(status).fate(), Fate::Unknown, "{status}");
+        }
+    }
+
+    #[test]
+    fn a_failure_is_a_refusal_only_if_nothing_was_sent() {
+        let fate = |failure| Outcome::Failure(failure).fate();
+        for failure in [
+            Failure::NoSuchName,
+            Failure::Refused,
+            Failure::Unreachable,
+            Failure::Overload,
+        ] {
+            assert_eq!(fate(failure), Fate::Refused, "{failure}");
+        }
+        for failure in [
+            Failure::Timeout,
+            Failure::Reset,
+            Failure::GaveUp,
+            Failure::Closed,
+            Failure::Malformed,
+            Failure::Other,
+        ] {
+            assert_eq!(fate(failure), Fate::Unknown, "{failure}");
         }
     }
 }
