@@ -11,6 +11,9 @@ use squall_record::{RunRecord, Sample};
 
 use crate::Judgement;
 
+/// As a scenario writes it.
+pub const NAME: &str = "balanced-after-recovery";
+
 /// Whether it holds. `tolerance` is how far a share may be from even, from 0 to 1.
 pub(crate) fn judge(record: &RunRecord, within: Duration, tolerance: f64) -> Judgement {
     let (after, from_us) = crate::after_last_change(record, within);

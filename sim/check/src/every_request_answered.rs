@@ -7,6 +7,9 @@ use squall_record::{Outcome, RunRecord};
 
 use crate::Judgement;
 
+/// As a scenario writes it.
+pub const NAME: &str = "every-request-answered";
+
 /// Whether it holds.
 pub(crate) fn judge(record: &RunRecord) -> Judgement {
     let unanswered = |outcome| !matches!(outcome, Outcome::Status(_));

@@ -14,39 +14,57 @@
 //! | `recovers` | [`recovers`] | from a stated time after the last change, all is well |
 //! | `balanced-after-recovery` | [`balanced_after_recovery`] | from then on the backends share the work |
 //!
-//! To add one: a file with `judge`, a variant of [`Invariant`], a row here, a name in [`NAMES`].
+//! | `balances-sum-to-zero` | [`balances_sum_to_zero`] | whenever nothing is on its way, all balances sum to 0 |
+//! | `acknowledged-exactly-once` | [`acknowledged_exactly_once`] | what was acknowledged was applied, once |
+//! | `refused-not-at-all` | [`refused_not_at_all`] | what was refused was not applied |
+//! | `unknown-at-most-once` | [`unknown_at_most_once`] | what nobody knows of was applied whole and once, or not |
+//!
+//! To add one: a file with its `NAME` and `judge`, a variant of [`Invariant`], a row here, its name in
+//! [`NAMES`].
 //!
 //! Deliberately absent: expectations of single phases (`squall-scenario` evaluates those) and any
 //! knowledge of what broke the system.
 
+pub mod acknowledged_exactly_once;
 pub mod balanced_after_recovery;
+pub mod balances_sum_to_zero;
 pub mod every_request_answered;
+mod ledger;
 pub mod no_empty_success;
 pub mod no_failed_request;
 pub mod no_lost_write;
 pub mod no_repeated_write;
 pub mod no_server_error;
+mod once;
 pub mod reads_go_forward;
 pub mod recovers;
+pub mod refused_not_at_all;
 #[cfg(test)]
 mod samples;
+pub mod unknown_at_most_once;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use squall_record::{Kind, RunRecord, Sample};
 
+pub use ledger::SETTLE;
+
 /// The names of all invariants, as a scenario writes them.
-pub const NAMES: [&str; 9] = [
-    "every-request-answered",
-    "no-failed-request",
-    "no-server-error",
-    "recovers",
-    "balanced-after-recovery",
-    "no-empty-success",
-    "no-lost-write",
-    "no-repeated-write",
-    "reads-go-forward",
+pub const NAMES: [&str; 13] = [
+    every_request_answered::NAME,
+    no_failed_request::NAME,
+    no_server_error::NAME,
+    recovers::NAME,
+    balanced_after_recovery::NAME,
+    no_empty_success::NAME,
+    no_lost_write::NAME,
+    no_repeated_write::NAME,
+    reads_go_forward::NAME,
+    balances_sum_to_zero::NAME,
+    acknowledged_exactly_once::NAME,
+    refused_not_at_all::NAME,
+    unknown_at_most_once::NAME,
 ];
 
 /// An invariant with its parameters.
@@ -78,6 +96,14 @@ pub enum Invariant {
     NoRepeatedWrite(Counted),
     /// See [`reads_go_forward`].
     ReadsGoForward(Counted),
+    /// See [`balances_sum_to_zero`].
+    BalancesSumToZero(Accounts),
+    /// See [`acknowledged_exactly_once`].
+    AcknowledgedExactlyOnce(Accounts),
+    /// See [`refused_not_at_all`].
+    RefusedNotAtAll(Accounts),
+    /// See [`unknown_at_most_once`].
+    UnknownAtMostOnce(Accounts),
 }
 
 /// Who adds to a count, and who reads it.
@@ -89,43 +115,100 @@ pub struct Counted {
     pub reads: String,
 }
 
+/// Who moves money between accounts, and who reads them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Accounts {
+    /// The client whose requests are transfers, and are kept.
+    pub transfers: String,
+    /// The client whose answers are lists of balances, and are kept.
+    pub accounts: String,
+    /// How long the service may go on with a transfer of which its client knows nothing.
+    pub settle: Duration,
+}
+
+impl Default for Accounts {
+    /// The names that scenarios give these clients.
+    fn default() -> Self {
+        Self {
+            transfers: "transfers".to_owned(),
+            accounts: "accounts".to_owned(),
+            settle: SETTLE,
+        }
+    }
+}
+
 impl Invariant {
     /// As a scenario writes it.
     pub fn name(&self) -> &'static str {
         match self {
-            Self::EveryRequestAnswered => NAMES[0],
-            Self::NoFailedRequest => NAMES[1],
-            Self::NoServerError => NAMES[2],
-            Self::Recovers { .. } => NAMES[3],
-            Self::BalancedAfterRecovery { .. } => NAMES[4],
-            Self::NoEmptySuccess => NAMES[5],
-            Self::NoLostWrite(_) => NAMES[6],
-            Self::NoRepeatedWrite(_) => NAMES[7],
-            Self::ReadsGoForward(_) => NAMES[8],
+            Self::EveryRequestAnswered => every_request_answered::NAME,
+            Self::NoFailedRequest => no_failed_request::NAME,
+            Self::NoServerError => no_server_error::NAME,
+            Self::Recovers { .. } => recovers::NAME,
+            Self::BalancedAfterRecovery { .. } => balanced_after_recovery::NAME,
+            Self::NoEmptySuccess => no_empty_success::NAME,
+            Self::NoLostWrite(_) => no_lost_write::NAME,
+            Self::NoRepeatedWrite(_) => no_repeated_write::NAME,
+            Self::ReadsGoForward(_) => reads_go_forward::NAME,
+            Self::BalancesSumToZero(_) => balances_sum_to_zero::NAME,
+            Self::AcknowledgedExactlyOnce(_) => acknowledged_exactly_once::NAME,
+            Self::RefusedNotAtAll(_) => refused_not_at_all::NAME,
+            Self::UnknownAtMostOnce(_) => unknown_at_most_once::NAME,
         }
     }
 
     /// Whether it holds over a run. Looks at the samples and the happenings, not at the summary.
     pub fn judge(&self, record: &RunRecord) -> squall_record::Invariant {
-        let (holds, detail) = match self {
-            Self::EveryRequestAnswered => every_request_answered::judge(record),
-            Self::NoFailedRequest => no_failed_request::judge(record),
-            Self::NoServerError => no_server_error::judge(record),
-            Self::Recovers { within } => recovers::judge(record, *within),
+        let judged: Judged = match self {
+            Self::EveryRequestAnswered => every_request_answered::judge(record).into(),
+            Self::NoFailedRequest => no_failed_request::judge(record).into(),
+            Self::NoServerError => no_server_error::judge(record).into(),
+            Self::Recovers { within } => recovers::judge(record, *within).into(),
             Self::BalancedAfterRecovery { within, tolerance } => {
-                balanced_after_recovery::judge(record, *within, *tolerance)
+                balanced_after_recovery::judge(record, *within, *tolerance).into()
             }
-            Self::NoEmptySuccess => no_empty_success::judge(record),
-            Self::NoLostWrite(counted) => no_lost_write::judge(record, counted),
-            Self::NoRepeatedWrite(counted) => no_repeated_write::judge(record, counted),
-            Self::ReadsGoForward(counted) => reads_go_forward::judge(record, counted),
+            Self::NoEmptySuccess => no_empty_success::judge(record).into(),
+            Self::NoLostWrite(counted) => no_lost_write::judge(record, counted).into(),
+            Self::NoRepeatedWrite(counted) => no_repeated_write::judge(record, counted).into(),
+            Self::ReadsGoForward(counted) => reads_go_forward::judge(record, counted).into(),
+            Self::BalancesSumToZero(accounts) => balances_sum_to_zero::judge(record, accounts),
+            Self::AcknowledgedExactlyOnce(accounts) => {
+                acknowledged_exactly_once::judge(record, accounts)
+            }
+            Self::RefusedNotAtAll(accounts) => refused_not_at_all::judge(record, accounts),
+            Self::UnknownAtMostOnce(accounts) => unknown_at_most_once::judge(record, accounts),
         };
         squall_record::Invariant {
             name: self.name().to_owned(),
+            holds: judged.holds,
+            detail: judged.detail,
+            figures: judged.figures,
+        }
+    }
+}
+
+/// A judgement and what was counted for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Judged {
+    holds: Option<bool>,
+    detail: String,
+    figures: BTreeMap<String, i64>,
+}
+
+impl From<Judgement> for Judged {
+    fn from((holds, detail): Judgement) -> Self {
+        Self {
             holds,
             detail,
             figures: BTreeMap::new(),
         }
+    }
+}
+
+impl Judged {
+    fn figure(mut self, name: &str, value: i64) -> Self {
+        self.figures.insert(name.to_owned(), value);
+        self
     }
 }
 

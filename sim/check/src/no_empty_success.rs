@@ -10,6 +10,9 @@ use squall_record::{Name, RunRecord, Sample};
 
 use crate::Judgement;
 
+/// As a scenario writes it.
+pub const NAME: &str = "no-empty-success";
+
 /// Whether it holds.
 pub(crate) fn judge(record: &RunRecord) -> Judgement {
     let mut usual: BTreeMap<&Name, [bool; 3]> = BTreeMap::new();

@@ -7,6 +7,9 @@ use squall_record::{RunRecord, Sample};
 
 use crate::Judgement;
 
+/// As a scenario writes it.
+pub const NAME: &str = "no-failed-request";
+
 /// Whether it holds.
 pub(crate) fn judge(record: &RunRecord) -> Judgement {
     crate::none(&record.samples, |s: &Sample| !s.is_ok(), "successful")

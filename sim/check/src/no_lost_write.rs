@@ -12,6 +12,9 @@ use squall_record::RunRecord;
 
 use crate::{Counted, Judgement};
 
+/// As a scenario writes it.
+pub const NAME: &str = "no-lost-write";
+
 /// Whether it holds.
 pub(crate) fn judge(record: &RunRecord, counted: &Counted) -> Judgement {
     let writes = crate::of(record, &counted.writes).filter(|write| write.is_ok());

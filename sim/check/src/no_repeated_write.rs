@@ -12,6 +12,9 @@ use squall_record::{Failure, Outcome, RunRecord};
 
 use crate::{Counted, Judgement};
 
+/// As a scenario writes it.
+pub const NAME: &str = "no-repeated-write";
+
 /// Whether it holds.
 pub(crate) fn judge(record: &RunRecord, counted: &Counted) -> Judgement {
     let never_left = Outcome::Failure(Failure::Overload);

@@ -8,6 +8,9 @@ use squall_record::{Outcome, RunRecord};
 
 use crate::Judgement;
 
+/// As a scenario writes it.
+pub const NAME: &str = "no-server-error";
+
 /// Whether it holds.
 pub(crate) fn judge(record: &RunRecord) -> Judgement {
     let error = |outcome| matches!(outcome, Outcome::Status(500..=599));

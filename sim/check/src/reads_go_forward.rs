@@ -10,6 +10,9 @@ use squall_record::RunRecord;
 
 use crate::{Counted, Judgement};
 
+/// As a scenario writes it.
+pub const NAME: &str = "reads-go-forward";
+
 /// Whether it holds.
 pub(crate) fn judge(record: &RunRecord, counted: &Counted) -> Judgement {
     let reads = crate::of(record, &counted.reads).filter(|read| read.is_ok());

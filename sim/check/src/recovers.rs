@@ -13,6 +13,9 @@ use squall_record::{RunRecord, Sample};
 
 use crate::Judgement;
 
+/// As a scenario writes it.
+pub const NAME: &str = "recovers";
+
 /// Whether it holds.
 pub(crate) fn judge(record: &RunRecord, within: Duration) -> Judgement {
     let (samples, from_us) = crate::after_last_change(record, within);

@@ -1,6 +1,6 @@
 //! Records made by hand, for the tests.
 
-use crate::Counted;
+use crate::{Accounts, Counted};
 use squall_record::{Failure, Happening, Kind, Log, Outcome, RunRecord, Sample, Summary, Verdict};
 
 pub(crate) fn record(samples: Vec<Sample>) -> RunRecord {
@@ -105,4 +105,52 @@ fn happening(at_s: u64, kind: Kind) -> Happening {
         begins: None,
         ends: vec![],
     }
+}
+
+/// A transfer that is acknowledged after a millisecond.
+pub(crate) fn transfer(at_s: u64, sender: &str, receiver: &str, amount: i64) -> Sample {
+    let request = format!(r#"{{"sender":"{sender}","receiver":"{receiver}","amount":{amount}}}"#);
+    Sample {
+        client: "transfers".into(),
+        request: Some(request.into()),
+        ..ok(at_s)
+    }
+}
+
+pub(crate) fn refused(at_s: u64, sender: &str, receiver: &str, amount: i64) -> Sample {
+    Sample {
+        outcome: Outcome::Status(503),
+        ..transfer(at_s, sender, receiver, amount)
+    }
+}
+
+pub(crate) fn unknown(at_s: u64, sender: &str, receiver: &str, amount: i64) -> Sample {
+    Sample {
+        outcome: Outcome::Failure(Failure::Timeout),
+        ..transfer(at_s, sender, receiver, amount)
+    }
+}
+
+/// A read of the accounts.
+pub(crate) fn balances(at_s: u64, held: &[(&str, i64)]) -> Sample {
+    let held = held
+        .iter()
+        .map(|(holder, balance)| format!(r#"{{"holder":"{holder}","balance":{balance}}}"#));
+    let held: Vec<String> = held.collect();
+    Sample {
+        body: Some(format!("[{}]", held.join(",")).into()),
+        ..empty(at_s, "accounts")
+    }
+}
+
+/// A success of a client, without anything in it.
+pub(crate) fn empty(at_s: u64, client: &str) -> Sample {
+    Sample {
+        client: client.into(),
+        ..ok(at_s)
+    }
+}
+
+pub(crate) fn accounts() -> Accounts {
+    Accounts::default()
 }
