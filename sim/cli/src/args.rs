@@ -24,6 +24,7 @@ Examples:
   squall list                                        the scenarios below ./scenarios
   squall run scenarios/postgres-compose/steady.yaml
   squall run FILE --seed 7 --format json             for programs
+  squall run FILE --variant kvstore                  one of the variants that FILE has
   squall run FILE --explore --seed 7                 with faults that the seed draws
   squall shrink FILE --explore --seed 7              the smallest that fails in the same way
   squall run FILE --twice                            is the run the same in a second process?
@@ -83,8 +84,11 @@ pub(crate) struct RunArgs {
 }
 
 /// What decides a run beside its files.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::Args)]
+#[derive(Clone, Debug, PartialEq, Eq, clap::Args)]
 pub(crate) struct Chance {
+    /// Play this variant of the scenario, one that the file has under `variants`
+    #[arg(long, value_name = "NAME")]
+    pub(crate) variant: Option<String>,
     /// Decides everything that the scenario leaves open; the same seed gives the same run [default:
     /// the scenario's `seed`, or 1]
     #[arg(long, value_name = "N")]
@@ -94,11 +98,24 @@ pub(crate) struct Chance {
     pub(crate) explore: bool,
 }
 
+impl Chance {
+    /// The same with this seed.
+    pub(crate) fn at(&self, seed: u64) -> Self {
+        Self {
+            seed: Some(seed),
+            ..self.clone()
+        }
+    }
+}
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct DrawArgs {
     /// The scenario file, with a phase that has an `explore`
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
+    /// Draw for this variant of the scenario
+    #[arg(long, value_name = "NAME")]
+    pub(crate) variant: Option<String>,
     /// The seed that draws
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) seed: u64,

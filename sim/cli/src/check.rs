@@ -74,7 +74,10 @@ fn one(path: &Path, programs: &Programs<'_>) -> Result<Good, Diagnostics> {
         )
     })?;
     match path.extension().and_then(|extension| extension.to_str()) {
-        Some("yaml" | "yml") if file::is_scenario(&text) => scenario(path, programs),
+        Some("yaml" | "yml") if file::is_scenario(&text) => {
+            let title = file::title(&shown.as_str().into(), &text)?;
+            scenario(path, &title.variants, programs)
+        }
         Some("yaml" | "yml") if squall_chaos::is_chaos(&text) => chaos(&shown, &text),
         Some("yaml" | "yml") if is_kubernetes(&text) => manifests(&shown),
         Some("yaml" | "yml") => compose_file(&shown, programs),
@@ -86,23 +89,60 @@ fn one(path: &Path, programs: &Programs<'_>) -> Result<Good, Diagnostics> {
     }
 }
 
-fn scenario(path: &Path, programs: &Programs<'_>) -> Result<Good, Diagnostics> {
+fn scenario(
+    path: &Path,
+    variants: &[String],
+    programs: &Programs<'_>,
+) -> Result<Good, Diagnostics> {
     let plan = Plan::open(path, programs)?;
     let scenario = &plan.scenario;
-    let what = format!(
-        "the scenario {}: {} containers, {} phases, {:?}",
-        scenario.name,
-        plan.outline.members.len(),
-        scenario.phases.len(),
-        plan.timeline.end
-    );
-    let outline = &plan.outline;
-    let warnings = outline.warnings.iter().chain(&plan.warnings);
-    Ok(Good {
-        what,
-        without_effect: outline.without_effect.clone(),
-        warnings: warnings.cloned().collect(),
-    })
+    let mut good = Good {
+        what: format!(
+            "the scenario {}: {} containers, {} phases, {:?}",
+            scenario.name,
+            plan.outline.members.len(),
+            scenario.phases.len(),
+            plan.timeline.end
+        ),
+        without_effect: Vec::new(),
+        warnings: Vec::new(),
+    };
+    if !variants.is_empty() {
+        good.what
+            .push_str(&format!(", variants: {}", variants.join(", ")));
+    }
+    good.add(&plan);
+    let mut problems: Vec<Diagnostic> = Vec::new();
+    for variant in variants {
+        match Plan::open_as(path, Some(variant), programs) {
+            Ok(plan) => good.add(&plan),
+            Err(Diagnostics(mut found)) => {
+                found.retain(|problem| !problems.contains(problem));
+                problems.extend(found);
+            }
+        }
+    }
+    match problems.is_empty() {
+        true => Ok(good),
+        false => Err(Diagnostics(problems)),
+    }
+}
+
+impl Good {
+    /// Notes what is to be said of a plan, once.
+    fn add(&mut self, plan: &Plan) {
+        let warnings = plan.outline.warnings.iter().chain(&plan.warnings);
+        for warning in warnings {
+            if !self.warnings.contains(warning) {
+                self.warnings.push(warning.clone());
+            }
+        }
+        for directive in &plan.outline.without_effect {
+            if !self.without_effect.contains(directive) {
+                self.without_effect.push(directive.clone());
+            }
+        }
+    }
 }
 
 /// Chaos Mesh's and Istio's documents, without a system to select from.

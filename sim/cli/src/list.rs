@@ -25,7 +25,14 @@ pub(crate) fn list(folder: &Path) -> Exit {
     for (path, text) in files {
         let shown: Arc<str> = path.display().to_string().into();
         match file::title(&shown, &text) {
-            Ok((name, about)) => rows.push((name, shown, about.unwrap_or_default())),
+            Ok(title) => {
+                let about = title.about.unwrap_or_default();
+                let mut line = first_sentence(&about).to_owned();
+                if !title.variants.is_empty() {
+                    line.push_str(&format!(" [{}]", title.variants.join(", ")));
+                }
+                rows.push((title.name, shown, line));
+            }
             Err(diagnostics) => {
                 complain_all(&diagnostics);
                 exit = Exit::BadInput;
@@ -47,7 +54,6 @@ fn print(rows: &[(String, Arc<str>, String)]) -> io::Result<()> {
     let (name_width, path_width) = (width(|row| &row.0), width(|row| &row.1));
     let mut out = anstream::stdout().lock();
     for (name, path, about) in rows {
-        let about = first_sentence(about);
         let line = format!("{STRONG}{name:name_width$}{STRONG:#}  {path:path_width$}  {about}");
         writeln!(out, "{}", line.trim_end())?;
     }

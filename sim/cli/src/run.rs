@@ -1,5 +1,6 @@
 //! `squall run`: plays a scenario and prints how it goes.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
@@ -7,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use squall_record::{PhaseView, RunRecord, Verdict};
+use squall_record::{Breach, PhaseView, RunRecord, Summary, Verdict};
 use squall_report::json;
 use squall_report::text::Text;
 use squall_scenario::{Plan, Progress, RunError, RunOptions, Scenario, simulated};
@@ -18,7 +19,7 @@ use crate::{explore, programs, twice};
 
 /// Does what `squall run` is asked for.
 pub(crate) fn run(args: &RunArgs) -> Exit {
-    let (plan, seed) = match explore::open(&args.file, args.chance) {
+    let (plan, seed) = match explore::open(&args.file, &args.chance) {
         Ok(opened) => opened,
         Err(diagnostics) => {
             complain_all(&diagnostics);
@@ -34,7 +35,7 @@ pub(crate) fn run(args: &RunArgs) -> Exit {
         play(args, &plan, seed, args.trace.clone()).map_or_else(
             |exit| exit,
             |record| {
-                as_declared(args, &plan, record.summary.verdict);
+                as_declared(args, &plan, &record.summary);
                 record.summary.verdict.into()
             },
         )
@@ -42,15 +43,30 @@ pub(crate) fn run(args: &RunArgs) -> Exit {
 }
 
 /// A file that keeps a failure says so; when it is cured, the file is to say that.
-fn as_declared(args: &RunArgs, plan: &Plan, verdict: Verdict) {
-    let declared = plan.scenario.verdict;
-    let is_as_is = args.chance.seed.is_none() && !args.chance.explore;
-    if is_as_is && declared != Verdict::Passed && declared != verdict {
+fn as_declared(args: &RunArgs, plan: &Plan, summary: &Summary) {
+    if args.chance.seed.is_some() || args.chance.explore {
+        return;
+    }
+    let (declared, verdict) = (plan.scenario.verdict, summary.verdict);
+    if declared != Verdict::Passed && declared != verdict {
         say(format_args!(
             "note: {} says `verdict: {}`, and the verdict is: {}",
             args.file.display(),
             declared.as_str(),
             verdict.as_str()
+        ));
+    }
+    let declared: BTreeSet<&str> = plan.scenario.fails.iter().map(|one| &*one.value).collect();
+    let fails = Breach::all_of(summary);
+    let fails: Vec<String> = fails.iter().map(Breach::to_string).collect();
+    let differs = declared != fails.iter().map(String::as_str).collect();
+    if !declared.is_empty() && verdict == Verdict::Failed && differs {
+        let declared: Vec<&str> = declared.into_iter().collect();
+        say(format_args!(
+            "note: {} says `fails: [{}]`, and what fails is: {}",
+            args.file.display(),
+            declared.join(", "),
+            fails.join(", ")
         ));
     }
 }
@@ -63,7 +79,7 @@ fn play(
     trace: Option<std::path::PathBuf>,
 ) -> Result<RunRecord, Exit> {
     let options = RunOptions { seed, trace };
-    let replay = || explore::command("run", &args.file, seed, args.chance.explore);
+    let replay = || explore::command("run", &args.file, &args.chance.at(seed));
     let progress = Arc::new(Printer {
         text: match args.format {
             Format::Text => Some(Mutex::new(Text::new(anstream::stdout()))),

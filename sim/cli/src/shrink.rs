@@ -12,8 +12,9 @@ use squall_explore::shrink::{Goal, Shrunk, Statistics, shrink as search};
 use squall_explore::{Breach, Facts};
 use squall_host::{Diagnostic, Diagnostics, Origin};
 use squall_record::Verdict;
+use squall_scenario::file::Located;
 use squall_scenario::file::write::write;
-use squall_scenario::{Plan, RunError, RunOptions, simulated};
+use squall_scenario::{Plan, RunError, RunOptions, Scenario, simulated};
 
 use crate::args::ShrinkArgs;
 use crate::exit::{Exit, complain, complain_all, say};
@@ -42,7 +43,7 @@ pub(crate) fn shrink(args: &ShrinkArgs) -> Exit {
 }
 
 fn try_to(args: &ShrinkArgs) -> Result<Exit, Diagnostics> {
-    let (plan, seed) = explore::open(&args.file, args.chance)?;
+    let (plan, seed) = explore::open(&args.file, &args.chance)?;
     let first = play(&plan, seed);
     let Some(breach) = first.breaches.first().cloned() else {
         let verdict = first.verdict.as_str();
@@ -61,8 +62,11 @@ fn try_to(args: &ShrinkArgs) -> Result<Exit, Diagnostics> {
         runs_max: args.budget,
     };
     let began = Instant::now();
+    // What the file says of its end would tie the search to what it names.
+    let mut scenario = Scenario::clone(&plan.scenario);
+    scenario.fails.clear();
     let shrunk = search(
-        &plan.scenario,
+        &scenario,
         &goal,
         &mut |candidate| {
             // What cannot be planned is no failure.
@@ -82,8 +86,8 @@ fn try_to(args: &ShrinkArgs) -> Result<Exit, Diagnostics> {
         },
     );
     let found = explore::of(shrunk.scenario.clone(), &args.file)?;
-    let trace_hash = play(&found, seed).trace_hash;
-    finish(args, &shrunk, &breach, seed, &trace_hash)
+    let smallest = play(&found, seed);
+    finish(args, &shrunk, &breach, seed, &smallest)
 }
 
 fn after(statistics: &Statistics) -> String {
@@ -96,29 +100,36 @@ fn finish(
     shrunk: &Shrunk,
     breach: &Breach,
     seed: u64,
-    trace_hash: &str,
+    smallest: &Ended,
 ) -> Result<Exit, Diagnostics> {
     let statistics = &shrunk.statistics;
+    let trace_hash = &smallest.trace_hash;
     say(format_args!("{}", after(statistics)));
     if !statistics.is_finished {
         say("ended by the budget; `--budget` and `--time` give it more");
     }
-    let path = args.output.clone().unwrap_or_else(|| beside(&args.file));
+    let path = args.output.clone().unwrap_or_else(|| beside(args));
     let mut scenario = shrunk.scenario.clone();
-    scenario.name = format!("{}-shrunk", scenario.name);
+    let variant = args.chance.variant.as_deref();
+    scenario.name = explore::file_stem(&scenario.name, variant) + "-shrunk";
     scenario.about = Some(format!(
         "What is left of {} at seed {seed}: {breach} does not hold.",
         shrunk.scenario.name
     ));
     scenario.seed = Some(seed);
     scenario.verdict = Verdict::Failed;
+    let fails = smallest.breaches.iter().map(|breach| Located {
+        line: 0,
+        value: breach.to_string(),
+    });
+    scenario.fails = fails.collect();
     for named in scenario.system.manifests.paths_mut() {
         named.value = named_from(&named.value, &args.file, &path);
     }
     let comment = format!(
         "Written by: {}\nWhat fails: {breach}\nBefore: {}\nAfter {} runs: {}\n\
          Replay: squall run {}\nTrace when this was written: {trace_hash}",
-        explore::command("shrink", &args.file, seed, args.chance.explore),
+        explore::command("shrink", &args.file, &args.chance.at(seed)),
         statistics.size_before,
         statistics.runs,
         statistics.size,
@@ -130,7 +141,7 @@ fn finish(
     }
     let plan = programs::with(|programs| Plan::open(&path, programs))?;
     let again = play(&plan, seed);
-    if again.trace_hash != trace_hash || !again.breaches.contains(breach) {
+    if again.trace_hash != *trace_hash || !again.breaches.contains(breach) {
         say(format_args!(
             "error: {} does not replay: its trace is {}, and was {trace_hash}",
             path.display(),
@@ -204,10 +215,13 @@ fn play_here(plan: &Plan, seed: u64) -> Ended {
     }
 }
 
-/// `a/b.yaml` becomes `a/b-shrunk.yaml`.
-fn beside(file: &Path) -> PathBuf {
-    let stem = file.file_stem().unwrap_or_default().to_string_lossy();
-    file.with_file_name(format!("{stem}-shrunk.yaml"))
+/// `a/b.yaml` becomes `a/b-shrunk.yaml`, its variant c `a/b-c-shrunk.yaml`.
+fn beside(args: &ShrinkArgs) -> PathBuf {
+    let stem = args.file.file_stem().unwrap_or_default().to_string_lossy();
+    let variant = args.chance.variant.iter().map(|name| format!("-{name}"));
+    let variant: String = variant.collect();
+    args.file
+        .with_file_name(format!("{stem}{variant}-shrunk.yaml"))
 }
 
 /// A path of the scenario, as the written file has to name it.

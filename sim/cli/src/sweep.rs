@@ -28,9 +28,9 @@ use squall_explore::isolated::Limits;
 use squall_explore::sweep::{
     self, Grid, Outcome, Played, Settings, Summary, Tally, Update, Verdict,
 };
-use squall_scenario::{Plan, RunOptions, simulated};
+use squall_scenario::{Plan, RunOptions, file, simulated};
 
-use crate::args::{Chance, Format, ShrinkArgs};
+use crate::args::{Format, ShrinkArgs};
 use crate::exit::{Exit, complain, complain_all, say, written};
 use crate::{explore, programs, scenarios, shrink};
 use args::SweepArgs;
@@ -112,7 +112,12 @@ fn open(args: &SweepArgs) -> Result<Vec<Scenario>, Exit> {
                 ));
                 return Err(Exit::BadInput);
             }
-            Ok(found) => files.extend(found.into_iter().map(|(path, _)| (path, false))),
+            Ok(found) => {
+                let found = found
+                    .into_iter()
+                    .filter(|(path, text)| has_variant(args, path, text));
+                files.extend(found.map(|(path, _)| (path, false)));
+            }
             Err(error) => {
                 complain(&error);
                 return Err(Exit::BadInput);
@@ -127,7 +132,7 @@ fn open(args: &SweepArgs) -> Result<Vec<Scenario>, Exit> {
         if scenarios.iter().any(|scenario| scenario.file == file) {
             continue;
         }
-        match programs::with(|programs| Plan::open(&path, programs)) {
+        match programs::with(|programs| Plan::open_as(&path, args.variant.as_deref(), programs)) {
             Ok(plan) => {
                 if let Some(why) = why_not(args, &plan, is_named) {
                     say(format_args!(
@@ -161,6 +166,16 @@ fn open(args: &SweepArgs) -> Result<Vec<Scenario>, Exit> {
     } else {
         Err(Exit::BadInput)
     }
+}
+
+/// Whether a file has the variant that is asked for, if one is.
+fn has_variant(args: &SweepArgs, path: &Path, text: &str) -> bool {
+    let Some(wanted) = &args.variant else {
+        return true;
+    };
+    // What cannot be read is told when it is opened.
+    let title = file::title(&path.display().to_string().into(), text);
+    title.is_ok_and(|title| title.variants.contains(wanted))
 }
 
 /// Why a scenario is not for this sweep.
@@ -198,7 +213,11 @@ fn play_all(
     let mut teller = Teller {
         args,
         output,
-        tally: Tally::new(scenarios.iter().map(|scenario| scenario.file.as_str())),
+        tally: Tally::new(
+            scenarios
+                .iter()
+                .map(|scenario| sweep::label(&scenario.file, args.variant.as_deref())),
+        ),
         progress: Progress::new(planned, args.time),
         error: None,
     };
@@ -212,6 +231,7 @@ fn play_all(
             Update::Outcome(item, ended, wall) => {
                 let Scenario { file, plan } = &scenarios[item.scenario];
                 let mut outcome = Outcome::of(&plan.scenario.name, file, item.seed, ended, wall);
+                outcome.variant.clone_from(&args.variant);
                 outcome.explored = args.explore;
                 teller.tell(&outcome)
             }
@@ -229,13 +249,10 @@ fn shrink_all(summary: &Summary) {
     for failure in &summary.failures {
         let file = PathBuf::from(&failure.file);
         let seed = failure.first_seed;
-        let name = format!("{}-seed-{seed}-shrunk.yaml", failure.scenario);
-        let chance = Chance {
-            seed: Some(seed),
-            explore: failure.explored,
-        };
+        let name = explore::file_stem(&failure.scenario, failure.variant.as_deref());
+        let name = format!("{name}-seed-{seed}-shrunk.yaml");
         let output = Some(file.with_file_name(name));
-        let args = ShrinkArgs::new(file, chance, output);
+        let args = ShrinkArgs::new(file, print::chance(failure), output);
         say(format_args!("shrinking: {}", failure.name));
         shrink::shrink(&args); // it says what came of it
     }

@@ -10,6 +10,7 @@ use squall_record::{RunRecord, Summary};
 
 use crate::args::RunArgs;
 use crate::exit::{Exit, complain, say};
+use crate::explore;
 
 /// Plays twice: here with `play`, which is given the file for its trace, and in a second process.
 pub(crate) fn run(
@@ -63,8 +64,8 @@ fn start(args: &RunArgs, seed: u64, trace: &Path) -> io::Result<Child> {
     Command::new(std::env::current_exe()?)
         .arg("run")
         .arg(&args.file)
-        .args(args.chance.explore.then_some("--explore"))
-        .args(["--seed", &seed.to_string(), "--format", "json", "--trace"])
+        .args(explore::options(&args.chance.at(seed)))
+        .args(["--format", "json", "--trace"])
         .arg(trace)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

@@ -35,7 +35,7 @@ use crate::{explore, load, programs};
 pub(crate) fn watch(args: &WatchArgs) -> Exit {
     let record = match (&args.record, &args.file) {
         (Some(file), _) => load::read(file),
-        (None, Some(file)) => play(file, args.chance),
+        (None, Some(file)) => play(file, &args.chance),
         // The command line asks for one of them.
         (None, None) => Err(Exit::BadInput),
     };
@@ -54,7 +54,7 @@ pub(crate) fn watch(args: &WatchArgs) -> Exit {
 }
 
 /// Plays a scenario, to be watched afterwards.
-fn play(file: &std::path::Path, chance: Chance) -> Result<RunRecord, Exit> {
+fn play(file: &std::path::Path, chance: &Chance) -> Result<RunRecord, Exit> {
     let (plan, seed) = explore::open(file, chance).map_err(|diagnostics| {
         complain_all(&diagnostics);
         Exit::BadInput
@@ -66,7 +66,7 @@ fn play(file: &std::path::Path, chance: Chance) -> Result<RunRecord, Exit> {
     record.map_err(|error| {
         complain(&error);
         if let RunError::Broken { .. } = error {
-            let replay = explore::command("run", file, seed, chance.explore);
+            let replay = explore::command("run", file, &chance.at(seed));
             say(format_args!("  replay: {replay}"));
         }
         Exit::BrokenTestbed

@@ -8,12 +8,10 @@
 //! | [`mod@draw`] | fault schedules from seeds, within a budget |
 //! | [`facts`] | what a search needs to know about a system |
 //! | [`shrink`] | the smallest scenario that still fails in the same way |
-//! | [`breach`] | what of a run does not hold: the identity of a failure |
 //! | `strategies` | fault schedules and load for tests that use proptest (feature `proptest`) |
 //!
 //! Deliberately absent: how one run is made (`squall_scenario`), and the command line.
 
-pub mod breach;
 pub mod draw;
 pub mod facts;
 pub mod isolated;
@@ -23,6 +21,6 @@ pub mod shrink;
 pub mod strategies;
 pub mod sweep;
 
-pub use breach::Breach;
 pub use draw::draw;
 pub use facts::Facts;
+pub use squall_record::Breach;

@@ -32,9 +32,9 @@ use std::time::Duration;
 use squall_scenario::Scenario;
 use squall_scenario::file::write::write;
 
-use crate::breach::Breach;
 use crate::facts::Facts;
 pub use size::Size;
+use squall_record::Breach;
 
 /// What is searched for, and for how long.
 #[derive(Clone, Copy, Debug)]

@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 use crate::isolated::{Ended, Error, Limits, Pool, Waited};
 
 pub use grid::{BadGrid, Grid, Item, Seeds, Shard};
-pub use outcome::{Finding, Kind, Outcome, Played, Verdict};
+pub use outcome::{Finding, Kind, Outcome, Played, Verdict, label};
 pub use tally::{Counts, Ending, Failure, Run, Summary, Tally};
 
 /// How often a sweep tells that it is still there.

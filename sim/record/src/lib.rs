@@ -3,6 +3,7 @@
 //! | module | idea |
 //! |---|---|
 //! | [`summary`] | what a run came to: verdict, phases, invariants; what `--format json` prints |
+//! | [`breach`] | what of a run does not hold: the identity of a failure |
 //! | [`sample`] | one request of a client, and what became of it |
 //! | [`happening`] | what befell the system, and what its processes said |
 //! | [`change`] | how the make-up of the system changed: pods, endpoints |
@@ -12,6 +13,7 @@
 //! Deliberately absent: any judgement of its own but the arithmetic of a verdict, any formatting,
 //! and any type of the simulator. Times are virtual and count from the start of the run.
 
+pub mod breach;
 pub mod change;
 pub mod happening;
 pub mod name;
@@ -21,6 +23,7 @@ pub mod view;
 
 use serde::{Deserialize, Serialize};
 
+pub use breach::Breach;
 pub use change::{Change, Pod, State};
 pub use happening::{Happening, Kind, Line, Log};
 pub use name::Name;

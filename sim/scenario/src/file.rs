@@ -6,7 +6,8 @@
 //!
 //! | part of the file | module |
 //! |---|---|
-//! | `scenario`, `about`, `system` | here |
+//! | `scenario`, `about`, `system`, `fails` | here |
+//! | `variants` | `variant` |
 //! | `compose`, `kubernetes` and what belongs to them | [`manifests`] |
 //! | `network`, `links` | [`link`] |
 //! | `cpu` | [`cpu`] |
@@ -42,6 +43,10 @@
 //!   scale: {SERVICE: 1}                 # replicas, whatever the manifests say
 //! seed: 7                               # unless `--seed` says another
 //! verdict: failed                       # how it ends with that seed: passed, failed, unknown
+//! fails: [no-failed-request]            # what does not hold then, and nothing else; `success in "NAME"`
+//!                                       # is an expectation of a phase; implies `verdict: failed`
+//! variants:                             # the same story with parts replaced, each a scenario of its own:
+//!   one-backend: {system: {scale: {SERVICE: 1}}, fails: []}   # maps are merged, all else is replaced
 //! network: {latency: 200us, jitter: 0}  # when nothing is wrong; also rate, loss, mtu and the like
 //! links:                                # normal, but different
 //!   - {between: A, and: B, latency: 20ms, rate: 100mbit}
@@ -120,6 +125,7 @@ pub mod load;
 pub mod manifests;
 pub mod phase;
 pub mod step;
+mod variant;
 pub mod write;
 
 use std::collections::BTreeMap;
@@ -162,6 +168,9 @@ pub struct Scenario {
     pub seed: Option<u64>,
     /// How the run with that seed ends: a failure that is kept says so.
     pub verdict: Verdict,
+    /// The names of the judgements that do not hold with that seed, and of no others, as a
+    /// [`Breach`](squall_record::Breach) shows itself; empty when the file does not say.
+    pub fails: Vec<Located<String>>,
     /// Any link when nothing is wrong with it.
     pub network: Link,
     /// Links that are normally different; of several entries for one link the last counts.
@@ -211,8 +220,19 @@ pub fn is_scenario(text: &str) -> bool {
         .is_some_and(|rest| rest.trim_start().starts_with(':'))
 }
 
-/// The name of a scenario and what it is about, read leniently for a list.
-pub fn title(file: &Arc<str>, text: &str) -> Result<(String, Option<String>), Diagnostics> {
+/// What a list shows of a scenario file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Title {
+    /// Its name.
+    pub name: String,
+    /// The story.
+    pub about: Option<String>,
+    /// The names of its variants, in the order of the file.
+    pub variants: Vec<String>,
+}
+
+/// The title of a scenario file, read leniently for a list.
+pub fn title(file: &Arc<str>, text: &str) -> Result<Title, Diagnostics> {
     let root = yaml::parse(file, text)?;
     let text_of = |wanted: &str| match &root.value {
         Value::Map(entries) => entries
@@ -221,10 +241,11 @@ pub fn title(file: &Arc<str>, text: &str) -> Result<(String, Option<String>), Di
             .and_then(|(_, node)| Some(node.text()?.trim().to_owned())),
         _ => None,
     };
-    Ok((
-        text_of(FIRST_KEY).unwrap_or_default(),
-        text_of("about").filter(|about| !about.is_empty()),
-    ))
+    Ok(Title {
+        name: text_of(FIRST_KEY).unwrap_or_default(),
+        about: text_of("about").filter(|about| !about.is_empty()),
+        variants: variant::names(&root),
+    })
 }
 
 impl Scenario {
@@ -234,11 +255,16 @@ impl Scenario {
         length::at_most(&self.clients, &self.phases)
     }
 
-    /// Reads the file at `path`.
+    /// Reads the file at `path`, as it stands.
     pub fn open(path: &Path) -> Result<Self, Diagnostics> {
+        Self::open_as(path, None)
+    }
+
+    /// Reads the file at `path`, as one of its variants or as it stands.
+    pub fn open_as(path: &Path, variant: Option<&str>) -> Result<Self, Diagnostics> {
         let shown: Arc<str> = path.display().to_string().into();
         match std::fs::read_to_string(path) {
-            Ok(text) => Self::read(shown, &text),
+            Ok(text) => Self::read_as(shown, &text, variant),
             Err(error) => {
                 let message = format!("cannot read the scenario: {error}");
                 Err(Diagnostic::at(Origin::new(shown, 0), message)
@@ -250,9 +276,19 @@ impl Scenario {
 
     /// Reads the text of a scenario file; every mistake in it is reported, not only the first.
     pub fn read(file: Arc<str>, text: &str) -> Result<Self, Diagnostics> {
-        let root = yaml::parse(&file, text)?;
+        Self::read_as(file, text, None)
+    }
+
+    /// Reads the text of a scenario file as one of its variants, or as it stands. A variant's name
+    /// follows that of the scenario: `store-killed (kvstore)`.
+    pub fn read_as(file: Arc<str>, text: &str, variant: Option<&str>) -> Result<Self, Diagnostics> {
+        let mut root = yaml::parse(&file, text)?;
         let mut problems = Problems::new(file.clone());
-        let scenario = read_root(file, &root, &mut problems);
+        variant::apply(&mut root, variant, &mut problems);
+        let mut scenario = read_root(file, &root, &mut problems);
+        if let (Some(scenario), Some(variant)) = (&mut scenario, variant) {
+            scenario.name = format!("{} ({variant})", scenario.name);
+        }
         problems.finish(scenario)
     }
 }
@@ -295,6 +331,8 @@ fn read_root(file: Arc<str>, root: &Node, problems: &mut Problems) -> Option<Sce
     let verdict = fields
         .take("verdict")
         .and_then(|node| read_verdict(node, problems));
+    let fails = read_fails(fields.take("fails"), verdict, problems);
+    fields.take(variant::KEY); // has been applied
     let network = link::read_network(fields.take("network"), problems);
     let links = link::read_links(fields.take("links"), network, problems);
     let cpu = cpu::read(fields.take("cpu"), problems);
@@ -314,7 +352,11 @@ fn read_root(file: Arc<str>, root: &Node, problems: &mut Problems) -> Option<Sce
         about: about.map(|about| about.trim().to_owned()),
         system: system?,
         seed,
-        verdict: verdict.unwrap_or(Verdict::Passed),
+        verdict: match fails.is_empty() {
+            true => verdict.unwrap_or(Verdict::Passed),
+            false => Verdict::Failed,
+        },
+        fails,
         network,
         links,
         cpu,
@@ -411,6 +453,32 @@ fn read_verdict(node: &Node, problems: &mut Problems) -> Option<Verdict> {
         problems.add(node.line, message, yaml::suggestion(text, &known));
     }
     verdict
+}
+
+fn read_fails(
+    node: Option<&Node>,
+    verdict: Option<Verdict>,
+    problems: &mut Problems,
+) -> Vec<Located<String>> {
+    let Some(node) = node else {
+        return Vec::new();
+    };
+    // An empty list takes back what the file says, for a variant.
+    let texts = match &node.value {
+        Value::List(items) if items.is_empty() => Vec::new(),
+        _ => node.expect_texts("fails", problems),
+    };
+    if let Some(verdict) = verdict.filter(|verdict| *verdict != Verdict::Failed)
+        && !texts.is_empty()
+    {
+        let message = format!("`fails` beside `verdict: {}`", verdict.as_str());
+        let help = "what fails makes the verdict failed: leave one of them out";
+        problems.add(node.line, message, help);
+    }
+    let located = texts.into_iter();
+    located
+        .map(|(line, value)| Located { line, value })
+        .collect()
 }
 
 fn entries<'a>(

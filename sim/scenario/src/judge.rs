@@ -115,31 +115,30 @@ impl<'a> Figures<'a> {
     fn judge(&self, expectation: &Expectation) -> record::Expectation {
         let shown = self.requests > 0;
         let share = |count: u64, of: u64| (of > 0).then(|| count as f64 / of as f64);
+        let what = expectation.of.name();
         match &expectation.of {
-            Quantity::Success(wanted) => self.share(
-                "success",
-                wanted,
-                share(self.ok, self.requests),
-                &self.by_status,
-            ),
+            Quantity::Success(wanted) => {
+                let actual = share(self.ok, self.requests);
+                self.share(&what, wanted, actual, &self.by_status)
+            }
             Quantity::StatusShare(status, wanted) => {
                 let count = self.by_status.get(status).copied().unwrap_or(0);
                 let actual = share(count, self.requests);
-                self.share(&format!("status {status}"), wanted, actual, &self.by_status)
+                self.share(&what, wanted, actual, &self.by_status)
             }
             Quantity::Share(served, name, wanted) => {
-                let (word, counts) = self.served(*served);
+                let counts = self.served(*served);
                 let fits = |of: &str| self.workloads.fits(&name.value, of);
                 let of_name = counts.iter().filter(|(of, _)| fits(of));
                 let count = of_name.map(|(_, count)| count).sum();
                 let actual = share(count, counts.values().sum());
-                self.share(&format!("{word} {}", name.value), wanted, actual, counts)
+                self.share(&what, wanted, actual, counts)
             }
             Quantity::OnlyStatus(wanted) => {
                 let wanted: Vec<String> = wanted.iter().map(u16::to_string).collect();
                 let holds = self.by_status.keys().all(|status| wanted.contains(status));
                 judged(
-                    "status",
+                    &what,
                     format!("only {}", wanted.join(", ")),
                     counted(&self.by_status),
                     shown.then_some(holds),
@@ -158,14 +157,14 @@ impl<'a> Figures<'a> {
                 let wanted: Vec<String> = wanted.iter().map(i64::to_string).collect();
                 let shown = !counts.is_empty();
                 judged(
-                    "values",
+                    &what,
                     format!("only {}", wanted.join(", ")),
                     counted(&counts),
                     shown.then_some(holds),
                 )
             }
             Quantity::Only(served, wanted) => {
-                let (word, counts) = self.served(*served);
+                let counts = self.served(*served);
                 let mut wanted: Vec<&str> = wanted.iter().map(|name| name.value.as_str()).collect();
                 wanted.sort_unstable();
                 wanted.dedup();
@@ -179,22 +178,18 @@ impl<'a> Figures<'a> {
                 let holds = nobody_else && each;
                 let shown = !counts.is_empty();
                 judged(
-                    &format!("{word}s"),
+                    &what,
                     format!("only {}", wanted.join(", ")),
                     counted(counts),
                     shown.then_some(holds),
                 )
             }
-            Quantity::LongestStall(wanted) => time(
-                "longest stall",
-                wanted,
-                shown.then_some(self.stall_us as f64 / 1e3),
-            ),
-            Quantity::LongestOutage(wanted) => time(
-                "longest outage",
-                wanted,
-                shown.then_some(self.outage_us as f64 / 1e3),
-            ),
+            Quantity::LongestStall(wanted) => {
+                time(&what, wanted, shown.then_some(self.stall_us as f64 / 1e3))
+            }
+            Quantity::LongestOutage(wanted) => {
+                time(&what, wanted, shown.then_some(self.outage_us as f64 / 1e3))
+            }
             Quantity::Latency(which, wanted) => {
                 let actual_ms = self.latency.map(|latency| match *which {
                     "p50" => latency.p50,
@@ -202,42 +197,42 @@ impl<'a> Figures<'a> {
                     "p99" => latency.p99,
                     _ => latency.max,
                 });
-                time(&format!("latency {which}"), wanted, actual_ms)
+                time(&what, wanted, actual_ms)
             }
             Quantity::Distinct(served, wanted) => {
-                let (word, counts) = self.served(*served);
+                let counts = self.served(*served);
                 judged(
-                    &format!("distinct {word}s"),
+                    &what,
                     wanted.to_string(),
                     counted(counts),
                     shown.then(|| wanted.holds(counts.len() as f64)),
                 )
             }
-            Quantity::Sequence(runs) => self.sequence(runs),
-            Quantity::Requests(wanted) => count("requests", wanted, self.requests, true),
-            Quantity::Failed(wanted) => count("failed", wanted, self.requests - self.ok, shown),
+            Quantity::Sequence(runs) => self.sequence(&what, runs),
+            Quantity::Requests(wanted) => count(&what, wanted, self.requests, true),
+            Quantity::Failed(wanted) => count(&what, wanted, self.requests - self.ok, shown),
         }
     }
 
-    fn sequence(&self, runs: &[Run]) -> record::Expectation {
+    fn sequence(&self, what: &str, runs: &[Run]) -> record::Expectation {
         let expected: Vec<String> = runs.iter().map(Run::to_string).collect();
         let (holds, actual) = match sequence::read(runs, self.samples, self.workloads) {
             Ok(()) => (true, "all requests in this order".to_owned()),
             Err(misfit) => {
                 let item = &runs[misfit.item];
-                let what = match self.samples.get(misfit.at) {
+                let misfit_is = match self.samples.get(misfit.at) {
                     Some(sample) => format!("{} is not of", self.describe(misfit.at, sample)),
                     None => format!("after {} requests none is left for", self.requests),
                 };
                 (
                     false,
-                    format!("{what} `{item}` (number {})", misfit.item + 1),
+                    format!("{misfit_is} `{item}` (number {})", misfit.item + 1),
                 )
             }
         };
         let shown = !self.samples.is_empty();
         judged(
-            "sequence",
+            what,
             expected.join(", then "),
             actual,
             shown.then_some(holds),
@@ -263,10 +258,10 @@ impl<'a> Figures<'a> {
         text
     }
 
-    fn served(&self, served: Served) -> (&'static str, &BTreeMap<String, u64>) {
+    fn served(&self, served: Served) -> &BTreeMap<String, u64> {
         match served {
-            Served::Backend => ("backend", &self.by_backend),
-            Served::Database => ("database", &self.by_database),
+            Served::Backend => &self.by_backend,
+            Served::Database => &self.by_database,
         }
     }
 

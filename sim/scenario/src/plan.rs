@@ -75,9 +75,19 @@ pub enum Manifest<'a> {
 const REQUESTS_MAX: u128 = 5_000_000;
 
 impl Plan {
-    /// Reads the scenario file at `path` and everything that it names.
+    /// Reads the scenario file at `path`, as it stands, and everything that it names.
     pub fn open(path: &Path, programs: &Programs<'_>) -> Result<Self, Diagnostics> {
-        let scenario = Scenario::open(path)?;
+        Self::open_as(path, None, programs)
+    }
+
+    /// Reads the scenario file at `path`, as one of its variants or as it stands, and everything that
+    /// it names.
+    pub fn open_as(
+        path: &Path,
+        variant: Option<&str>,
+        programs: &Programs<'_>,
+    ) -> Result<Self, Diagnostics> {
+        let scenario = Scenario::open_as(path, variant)?;
         Self::of(scenario, path.parent().unwrap_or(Path::new("")), programs)
     }
 

@@ -68,6 +68,7 @@ impl Test {
             },
             seed: None,
             verdict: Verdict::Passed,
+            fails: Vec::new(),
             network: network(),
             links: Vec::new(),
             cpu: Cpu::default(),

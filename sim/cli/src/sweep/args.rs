@@ -45,6 +45,9 @@ pub(crate) struct SweepArgs {
         allow_hyphen_values = true
     )]
     pub(crate) seeds: Seeds,
+    /// Play this variant of each scenario; in folders, those that have none of this name are left out
+    #[arg(long, value_name = "NAME")]
+    pub(crate) variant: Option<String>,
     /// Let each seed draw faults, within the budgets that scenarios have under `explore`
     #[arg(long)]
     pub(crate) explore: bool,

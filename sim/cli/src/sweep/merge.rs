@@ -11,7 +11,7 @@ use squall_host::{Diagnostic, Origin};
 
 use super::args::MergeArgs;
 use super::print;
-use crate::args::Format;
+use crate::args::{Chance, Format};
 use crate::exit::{Exit, complain, say, written};
 use crate::explore;
 
@@ -59,9 +59,15 @@ pub(crate) fn merge(args: &MergeArgs) -> Exit {
     }
     let exit = print::exit(&summary);
     let mut is_repeatable = true;
-    for ((file, explored, seed), a, b) in tally.not_repeated() {
+    for (run, a, b) in tally.not_repeated() {
         is_repeatable = false;
-        let replay = explore::command("run", Path::new(file), *seed, *explored);
+        let chance = Chance {
+            variant: run.variant.clone(),
+            seed: Some(run.seed),
+            explore: run.explored,
+        };
+        let replay = explore::command("run", Path::new(&run.file), &chance);
+        let (file, seed) = (&run.file, run.seed);
         say(format_args!(
             "error: {file} with seed {seed} has two traces, {a} and {b}\n    help: were all machines given the same build and files? then try `{replay} --twice`"
         ));

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use serde_json::json;
-use squall_explore::sweep::{Counts, Ending, Failure, Kind, Outcome, Summary, Verdict};
+use squall_explore::sweep::{Counts, Ending, Failure, Kind, Outcome, Summary, Verdict, label};
 
 use super::progress::per_minute;
+use crate::args::Chance;
 use crate::exit::Exit;
 use crate::explore::command;
 
@@ -62,12 +63,16 @@ pub(super) fn summary_line(summary: &Summary) -> String {
 
 /// The command that does something with the first run that showed a failure.
 fn replay(what: &str, failure: &Failure) -> String {
-    command(
-        what,
-        Path::new(&failure.file),
-        failure.first_seed,
-        failure.explored,
-    )
+    command(what, Path::new(&failure.file), &chance(failure))
+}
+
+/// What decides the first run that showed a failure.
+pub(super) fn chance(failure: &Failure) -> Chance {
+    Chance {
+        variant: failure.variant.clone(),
+        seed: Some(failure.first_seed),
+        explore: failure.explored,
+    }
 }
 
 /// A run that did not pass, in a line or two, as it comes.
@@ -108,7 +113,7 @@ pub(super) fn summary(
         let style = style(failure.verdict);
         let runs = summary
             .scenarios
-            .get(&failure.file)
+            .get(&label(&failure.file, failure.variant.as_deref()))
             .map_or(0, |counts| counts.runs);
         writeln!(
             out,
@@ -237,6 +242,7 @@ mod tests {
                 tally.add(&Outcome {
                     scenario: "s".to_owned(),
                     file: "s.yaml".to_owned(),
+                    variant: None,
                     seed,
                     explored: false,
                     verdict: *verdict,

@@ -17,7 +17,7 @@ pub(crate) struct WatchArgs {
     #[command(flatten)]
     pub(crate) chance: Chance,
     /// Play a run that `squall run --record` has written
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["seed", "explore"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["seed", "explore", "variant"])]
     pub(crate) record: Option<PathBuf>,
     /// Seconds of the run in a second: 0.25 to 100
     #[arg(long, value_name = "X", default_value_t = 1.0, value_parser = speed)]

@@ -6,7 +6,7 @@ use squall_scenario::file::{Located, Phase, Scenario, Step};
 use squall_scenario::judge;
 
 use super::{Search, act, subset};
-use crate::breach::Breach;
+use squall_record::Breach;
 
 pub(super) fn reduce(search: &mut Search<'_>) {
     judgements(search);

@@ -135,6 +135,9 @@ pub struct Outcome {
     pub scenario: String,
     /// Its file, as it was named to the sweep.
     pub file: String,
+    /// Which of its variants.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variant: Option<String>,
     /// The seed.
     pub seed: u64,
     /// Whether the seed drew the faults.
@@ -183,6 +186,7 @@ impl Outcome {
         Self {
             scenario: scenario.to_owned(),
             file: file.to_owned(),
+            variant: None,
             seed,
             explored: false,
             verdict,
@@ -192,6 +196,14 @@ impl Outcome {
             trace_hash: summary.map(|summary| summary.trace_hash.clone()),
             findings,
         }
+    }
+}
+
+/// What summaries call a file, or a variant of it: `web.yaml (kvstore)`.
+pub fn label(file: &str, variant: Option<&str>) -> String {
+    match variant {
+        Some(variant) => format!("{file} ({variant})"),
+        None => file.to_owned(),
     }
 }
 

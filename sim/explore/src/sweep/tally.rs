@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::outcome::{Kind, Outcome, Verdict};
+use super::outcome::{Kind, Outcome, Verdict, label};
 
 /// Why a sweep is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -75,6 +75,9 @@ pub struct Failure {
     pub scenario: String,
     /// Its file.
     pub file: String,
+    /// Which of its variants.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variant: Option<String>,
     /// What these runs have come to.
     pub verdict: Verdict,
     /// What the finding is about.
@@ -106,7 +109,7 @@ pub struct Summary {
     /// Over all scenarios.
     #[serde(flatten)]
     pub counts: Counts,
-    /// For each scenario, by its file.
+    /// For each scenario, by its [`label`].
     pub scenarios: BTreeMap<String, Counts>,
     /// Each distinct failure; those of the testbed last.
     pub failures: Vec<Failure>,
@@ -116,8 +119,18 @@ pub struct Summary {
 /// come last.
 type Key = (Verdict, String, bool, Kind, String);
 
-/// What identifies a run: its file, whether the seed drew the faults, the seed.
-pub type Run = (String, bool, u64);
+/// What identifies a run.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Run {
+    /// The file of its scenario.
+    pub file: String,
+    /// Which of its variants.
+    pub variant: Option<String>,
+    /// Whether the seed drew the faults.
+    pub explored: bool,
+    /// The seed.
+    pub seed: u64,
+}
 
 /// Counts runs as they come.
 #[derive(Clone, Debug, Default)]
@@ -131,12 +144,12 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// A tally that knows these scenarios, by their files, before they have runs.
-    pub fn new<'a>(files: impl IntoIterator<Item = &'a str>) -> Self {
+    /// A tally that knows these scenarios, by their labels, before they have runs.
+    pub fn new(labels: impl IntoIterator<Item = String>) -> Self {
         Self {
-            scenarios: files
+            scenarios: labels
                 .into_iter()
-                .map(|file| (file.to_owned(), Counts::default()))
+                .map(|label| (label, Counts::default()))
                 .collect(),
             ..Self::default()
         }
@@ -145,14 +158,15 @@ impl Tally {
     /// Counts a run.
     pub fn add(&mut self, outcome: &Outcome) {
         self.counts.add(outcome.verdict);
+        let label = label(&outcome.file, outcome.variant.as_deref());
         self.scenarios
-            .entry(outcome.file.clone())
+            .entry(label.clone())
             .or_default()
             .add(outcome.verdict);
         for finding in &outcome.findings {
             let key = (
                 outcome.verdict,
-                outcome.file.clone(),
+                label.clone(),
                 outcome.explored,
                 finding.kind,
                 finding.name.clone(),
@@ -160,6 +174,7 @@ impl Tally {
             let failure = self.failures.entry(key).or_insert_with(|| Failure {
                 scenario: outcome.scenario.clone(),
                 file: outcome.file.clone(),
+                variant: outcome.variant.clone(),
                 verdict: outcome.verdict,
                 kind: finding.kind,
                 name: finding.name.clone(),
@@ -189,7 +204,12 @@ impl Tally {
         }
         self.add(outcome);
         if let Some(hash) = &outcome.trace_hash {
-            let run = (outcome.file.clone(), outcome.explored, outcome.seed);
+            let run = Run {
+                file: outcome.file.clone(),
+                variant: outcome.variant.clone(),
+                explored: outcome.explored,
+                seed: outcome.seed,
+            };
             let first = self
                 .hashes
                 .entry(run.clone())

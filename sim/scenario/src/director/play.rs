@@ -19,6 +19,7 @@ use tokio::time::{sleep_until, timeout, timeout_at};
 use super::faults::{Doing, Faults};
 use super::{Director, mishap};
 use crate::client;
+use crate::file::Length;
 use crate::file::length::TIMEOUT_SLACK;
 use crate::file::write::quantity::duration;
 use crate::recorder::Recorder;
@@ -237,7 +238,7 @@ async fn end(
                 Err(_) => (false, "not done by then".to_owned()),
             };
             let rollout = Expectation {
-                what: format!("rollout of {}", of.value),
+                what: Length::rollout_of(&of.value),
                 expected: format!("within {}", duration(*within)),
                 actual,
                 holds: Some(holds),

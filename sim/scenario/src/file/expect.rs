@@ -51,6 +51,27 @@ pub enum Quantity {
     Sequence(Vec<Run>),
 }
 
+impl Quantity {
+    /// Its name in reports, and in the `fails` of a scenario.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Success(_) => "success".to_owned(),
+            Self::OnlyStatus(_) => "status".to_owned(),
+            Self::Values(_) => "values".to_owned(),
+            Self::StatusShare(status, _) => format!("status {status}"),
+            Self::Share(served, name, _) => format!("{} {}", served.word(), name.value),
+            Self::Only(served, _) => format!("{}s", served.word()),
+            Self::LongestStall(_) => "longest stall".to_owned(),
+            Self::LongestOutage(_) => "longest outage".to_owned(),
+            Self::Latency(which, _) => format!("latency {which}"),
+            Self::Requests(_) => "requests".to_owned(),
+            Self::Failed(_) => "failed".to_owned(),
+            Self::Distinct(served, _) => format!("distinct {}s", served.word()),
+            Self::Sequence(_) => "sequence".to_owned(),
+        }
+    }
+}
+
 /// Whose share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Served {
@@ -58,6 +79,15 @@ pub enum Served {
     Backend,
     /// Those behind them.
     Database,
+}
+
+impl Served {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Backend => "backend",
+            Self::Database => "database",
+        }
+    }
 }
 
 const PERCENTILES: [&str; 4] = ["p50", "p90", "p99", "max"];

@@ -41,6 +41,11 @@ impl Length {
         }
     }
 
+    /// The name of what a phase expects that waits for a rollout.
+    pub(crate) fn rollout_of(target: &str) -> String {
+        format!("rollout of {target}")
+    }
+
     /// What it cannot exceed, when these paces are kept.
     pub(crate) fn at_most(&self, clients: &[Client], paces: &[Option<Pace>]) -> Duration {
         match self {

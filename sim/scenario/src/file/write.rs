@@ -74,7 +74,10 @@ fn parts(scenario: &Scenario) -> Vec<Field> {
     if let Some(seed) = scenario.seed {
         parts.push(("seed", Tree::text(seed.to_string())));
     }
-    if scenario.verdict != Verdict::Passed {
+    if !scenario.fails.is_empty() {
+        let fails = scenario.fails.iter().map(|name| Tree::text(&name.value));
+        parts.push(("fails", Tree::List(fails.collect())));
+    } else if scenario.verdict != Verdict::Passed {
         parts.push(("verdict", Tree::text(scenario.verdict.as_str())));
     }
     parts.push(("system", system(&scenario.system)));

@@ -4,6 +4,8 @@
 use std::net::IpAddr;
 
 use crate::file::explore::matches;
+use squall_record::Breach;
+
 use crate::file::{Act, Budget, Client, Length, Links, Located, Scenario};
 use crate::plan::{Outline, Workload};
 use crate::world::Kubectl;
@@ -36,6 +38,7 @@ pub(super) fn check(
     for client in &scenario.clients {
         address(client, outline, problems);
     }
+    judgements(scenario, problems);
     let mut lookup = Lookup {
         outline,
         clients,
@@ -200,6 +203,33 @@ impl Lookup<'_> {
             help = format!("did you mean `{near}`? {help}");
         }
         self.problems.add(name.line, message, help);
+    }
+}
+
+/// Whether what is said to fail is judged at all.
+fn judgements(scenario: &Scenario, problems: &mut Problems) {
+    let invariants = scenario.invariants.iter().map(|one| Breach {
+        what: one.name().to_owned(),
+        phase: None,
+    });
+    let expectations = scenario.phases.iter().flat_map(|phase| {
+        let rollout = match &phase.length {
+            Length::Rollout { of, .. } => Some(Length::rollout_of(&of.value)),
+            Length::For(_) | Length::Requests(_) => None,
+        };
+        let expected = phase.expect.iter().map(|one| one.of.name());
+        rollout.into_iter().chain(expected).map(|what| Breach {
+            what,
+            phase: Some(phase.name.value.clone()),
+        })
+    });
+    let known = invariants.chain(expectations);
+    let known: Vec<String> = known.map(|breach| breach.to_string()).collect();
+    for name in &scenario.fails {
+        if !known.contains(&name.value) {
+            let message = format!("nothing that is judged is called `{}`", name.value);
+            problems.add(name.line, message, yaml::suggestion(&name.value, &known));
+        }
     }
 }
 

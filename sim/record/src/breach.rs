@@ -3,8 +3,8 @@
 
 use std::fmt;
 
+use crate::summary::Summary;
 use serde::{Deserialize, Serialize};
-use squall_record::Summary;
 
 /// A judgement that does not hold.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
