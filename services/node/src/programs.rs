@@ -30,7 +30,24 @@ pub fn programs() -> BTreeMap<&'static str, Program> {
         Program {
             name: "kvstore",
             about: "Versioned key-value store over HTTP, with a synced log",
-            usage: "squall-node kvstore",
+            usage: "squall-node kvstore\n\
+                    squall-node kvstore log dump DIR|FILE\n\
+                    squall-node kvstore log verify DIR\n\
+                    squall-node kvstore log replay FROM INTO [--until SEQ]\n\n\
+                    LISTEN                     where it listens (0.0.0.0:8081)\n\
+                    KVSTORE_DATA               folder of log and snapshots (/var/lib/kvstore)\n\
+                    KVSTORE_EQUAL_VALUE        the same value at a stale version: refuse (428, default)\n\
+                                               or accept, as the original has it; that loses money\n\
+                    KVSTORE_COMPACT_BYTES      a longer log is replaced by a snapshot (4194304)\n\
+                    KVSTORE_KEYS_MAX           idempotency keys that are remembered (262144)\n\
+                    KVSTORE_BODY_BYTES_MAX     of a request (1048576)\n\
+                    KVSTORE_KEY_BYTES_MAX      of a key (1024)\n\
+                    KVSTORE_PUTS_MAX           of a transaction (4096)\n\
+                    KVSTORE_BATCH_BYTES_MAX    what may wait for the log before changes get 503 (8388608)\n\
+                    KVSTORE_REQUEST_TIMEOUT_MS for a request (10000)\n\
+                    CONNECTIONS_MAX            clients at a time (4096)\n\n\
+                    The log is synced before an answer. `log verify` looks for damage, `log dump` shows\n\
+                    what is there, `log replay` writes the store as it was after sequence SEQ to INTO.",
             load: squall_kvstore::load,
         },
         Program {

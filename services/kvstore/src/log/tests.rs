@@ -1,0 +1,1 @@
+//! Recovery from bad files.
