@@ -1,8 +1,54 @@
-//! The page at `GET /`: the application for a browser.
+//! The page at `GET /`: the application for a browser, in three files that are part of the program.
+//!
+//! Deliberately absent: anything made here; the page asks the same API as every other client.
 
-use axum::response::{Html, IntoResponse, Response};
+use axum::http::HeaderValue;
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+};
+use axum::response::{IntoResponse, Response};
 
-/// The page.
+/// The page's own files and API, and nothing else: no inline script or style, no other site, no frame around it.
+/// The icon is in the page.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; \
+                      form-action 'none'; base-uri 'none'; frame-ancestors 'none'";
+
+/// `GET /`.
 pub(crate) fn page() -> Response {
-    Html("<!doctype html><title>SplitDim</title><h1>SplitDim</h1>").into_response()
+    let mut response = file(
+        "text/html; charset=utf-8",
+        include_str!("../page/index.html"),
+    );
+    let policy = HeaderValue::from_static(POLICY);
+    response
+        .headers_mut()
+        .insert(CONTENT_SECURITY_POLICY, policy);
+    response
+}
+
+/// `GET /splitdim.js`.
+pub(crate) fn script() -> Response {
+    file(
+        "text/javascript; charset=utf-8",
+        include_str!("../page/splitdim.js"),
+    )
+}
+
+/// `GET /splitdim.css`.
+pub(crate) fn style() -> Response {
+    file(
+        "text/css; charset=utf-8",
+        include_str!("../page/splitdim.css"),
+    )
+}
+
+/// To be asked for again each time: after a rolling update the three are of one version at the next look.
+fn file(content_type: &'static str, text: &'static str) -> Response {
+    let headers = [
+        (CONTENT_TYPE, content_type),
+        (CACHE_CONTROL, "no-cache"),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (REFERRER_POLICY, "no-referrer"),
+    ];
+    (headers, text).into_response()
 }
