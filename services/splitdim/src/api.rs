@@ -20,7 +20,7 @@ use crate::config::Config;
 use crate::error::{ReadError, TransferError};
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
-use crate::page::page;
+use crate::page::{page, script, style};
 use crate::settle::settle;
 use crate::slots::{Slot, Slots};
 use crate::transfer::Transfer;
@@ -40,6 +40,8 @@ pub(crate) struct App {
 pub(crate) fn router(app: App) -> Router {
     let everywhere = app.config.page_everywhere;
     let router = Router::new()
+        .route("/splitdim.js", get(async || script()))
+        .route("/splitdim.css", get(async || style()))
         .route("/api/transfer", post(transfer))
         .route("/api/accounts", get_alone(get(accounts)))
         .route("/api/clear", get_alone(get(clear)))

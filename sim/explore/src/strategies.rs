@@ -17,7 +17,7 @@ use proptest::test_runner::{Config, RngSeed};
 use squall_fault::link::Loss;
 use squall_fault::{Delay, LinkFault};
 use squall_scenario::file::client::TIMEOUT;
-use squall_scenario::file::{Act, Client, Links, Located, Pace, Process, Step, Url};
+use squall_scenario::file::{Act, Client, Draws, Links, Located, Pace, Process, Step, Url};
 
 /// A kind of fault; the simplest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -162,6 +162,7 @@ pub fn load(
             },
             headers: Vec::new(),
             body: String::new(),
+            draws: Draws::default(),
             pace,
             users: match pace {
                 Pace::Open { .. } => 1,

@@ -27,10 +27,10 @@ pub struct Sample {
     /// written with what is there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<i64>,
-    /// What was sent as the body; of clients that draw what they send.
+    /// What was sent as the body, or in its absence the path; of clients that draw what they send.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<Name>,
-    /// The beginning of the answer, or what stood in its place; of clients that ask for it.
+    /// The whole answer, if it is not longer than 64 KiB; of clients that ask for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<Name>,
 }

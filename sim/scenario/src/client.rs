@@ -2,10 +2,13 @@
 //!
 //! It is started anew for each part of the story and knows from the beginning what to send in it
 //! ([`Turn`]), so nobody has to talk to it. Told to stop (SIGTERM), it sends nothing more and ends when
-//! everything that it has sent has its outcome. What it sends and how it reads the answers is in `call`.
+//! everything that it has sent has its outcome. What it sends is in `draft`, how it
+//! reads the answers in `call` and `metric`.
 //! Deliberately absent: redirects, cookies, retries. A request that fails is a failed request.
 
 mod call;
+mod draft;
+mod metric;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -18,6 +21,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use crate::client::call::Caller;
+use crate::client::draft::Drafts;
 use crate::file::{Client, Pace};
 use crate::recorder::{Recorder, Servers};
 use crate::timeline::{Stretch, Turn};
@@ -32,17 +36,18 @@ pub fn program(client: &Client, turn: &Turn, began: Instant, recorder: &Recorder
     let (client, recorder) = (Arc::new(client.clone()), recorder.clone());
     let turn = Arc::new(turn.clone());
     Loaded::new(Facts::default(), move |host: Host, shutdown: Shutdown| {
-        let user = User {
-            name: Name::from(client.name.value.as_str()),
-            caller: Arc::new(Caller::new(host, client.clone())),
-            recorder: recorder.clone(),
-            in_flight: Arc::new(Semaphore::new(IN_FLIGHT_MAX)),
-            sent: Arc::default(),
-            began,
-            shutdown,
-        };
-        let (client, turn) = (client.clone(), turn.clone());
+        let (client, turn, recorder) = (client.clone(), turn.clone(), recorder.clone());
         async move {
+            let user = User {
+                name: Name::from(client.name.value.as_str()),
+                drafts: Arc::new(Drafts::new(client.clone())),
+                caller: Arc::new(Caller::new(host, client.clone())),
+                recorder,
+                in_flight: Arc::new(Semaphore::new(IN_FLIGHT_MAX)),
+                sent: Arc::default(),
+                began,
+                shutdown,
+            };
             let mut users = JoinSet::new();
             for number in 0..client.users {
                 users.spawn(user.clone().play(turn.clone(), number == 0));
@@ -57,6 +62,7 @@ pub fn program(client: &Client, turn: &Turn, began: Instant, recorder: &Recorder
 #[derive(Clone)]
 struct User {
     name: Name,
+    drafts: Arc<Drafts>,
     caller: Arc<Caller>,
     recorder: Recorder,
     in_flight: Arc<Semaphore>,
@@ -136,7 +142,7 @@ impl User {
     fn send(&self, sent: &mut JoinSet<()>) {
         while sent.try_join_next().is_some() {}
         let Ok(permit) = self.in_flight.clone().try_acquire_owned() else {
-            let ticket = self.recorder.sent(&self.name);
+            let ticket = self.recorder.sent(&self.name, self.drafts.next().kept);
             let outcome = Outcome::Failure(Failure::Overload);
             self.recorder.ended(ticket, outcome, &Servers::default());
             return;
@@ -149,8 +155,9 @@ impl User {
     }
 
     async fn request(&self) {
-        let ticket = self.recorder.sent(&self.name);
-        let (outcome, servers) = self.caller.call().await;
+        let mut draft = self.drafts.next();
+        let ticket = self.recorder.sent(&self.name, draft.kept.take());
+        let (outcome, servers) = self.caller.call(draft).await;
         self.recorder.ended(ticket, outcome, &servers);
     }
 }

@@ -13,6 +13,7 @@
 //! | `cpu` | [`cpu`] |
 //! | `invariants` | `invariant` |
 //! | `clients` | [`client`] |
+//! | `draw`, `differ` of a client | [`draw`], [`template`] |
 //! | `phases` | [`phase`] |
 //! | `for`, `requests`, `wait` of a phase | [`length`] |
 //! | `load` of a phase or a step | [`load`] |
@@ -55,15 +56,18 @@
 //!   - name: load
 //!     get: http://localhost:8080/data   # or post, put, delete, patch, head
 //!     headers: {accept: application/json}
-//!     body: text
+//!     body: '{"to": "u${a}"}'           # ${NAME} here, in the path or in a header is what is drawn
+//!     draw: {a: 1..20, b: [x, y]}       # for each request: whole numbers, both ends included, or a text
+//!     differ: [a, b]                    # and these are different from each other
 //!     rate: 50/s                        # open loop; or a closed one: `every: 500ms`, `users: 3`
 //!     timeout: 30s
 //!     keep_alive: false
-//!     keep_body: false                  # the beginning of each answer, for `squall load --record`
+//!     keep_body: false                  # each answer up to 64 KiB, for `squall load --record` and judges
 //!     backend: $.backend_id             # who answered; or {header: X-Upstream-Addr}
 //!     database: $.postgres_ip           # an address becomes the name of its service; or what a proxy
 //!                                       # logs: {log: haproxy, matches: 'pg_pool/(pg[0-9]+)'}
-//!     value: $.users                    # a number, for no-lost-write and its siblings
+//!     value: $.users                    # a number, for no-lost-write and its siblings; or the sum of a
+//!                                       # Prometheus metric over its labels: {metric: NAME}
 //! phases:
 //!   - phase: NAME
 //!     for: 20s                          # or `requests: 20`, or `wait: {rollout: SERVICE, within: 60s}`
@@ -116,6 +120,7 @@
 
 pub mod client;
 pub mod cpu;
+pub mod draw;
 pub mod expect;
 pub mod explore;
 mod invariant;
@@ -125,6 +130,7 @@ pub mod load;
 pub mod manifests;
 pub mod phase;
 pub mod step;
+pub mod template;
 mod variant;
 pub mod write;
 
@@ -140,6 +146,7 @@ use squall_record::Verdict;
 
 pub use client::{Client, Extract, Pace, Url};
 pub use cpu::Cpu;
+pub use draw::{Draws, Values, Variable};
 pub use expect::{Expectation, Quantity, Run, Served};
 pub use explore::Budget;
 pub use length::Length;

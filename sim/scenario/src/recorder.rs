@@ -50,7 +50,7 @@ pub struct Servers {
     pub database: Option<String>,
     /// The number that the client reads.
     pub value: Option<i64>,
-    /// The beginning of the answer, where the client keeps it.
+    /// The whole answer, where the client keeps it and it is not too long.
     pub body: Option<String>,
 }
 
@@ -69,8 +69,8 @@ impl Recorder {
         self.began.0
     }
 
-    /// A client sends a request now.
-    pub fn sent(&self, client: &Name) -> Ticket {
+    /// A client sends a request now; this is what is kept of it.
+    pub fn sent(&self, client: &Name, request: Option<Name>) -> Ticket {
         let sent_us = self.now_us();
         let inner = &mut *self.lock();
         let index = inner.samples.len();
@@ -82,7 +82,7 @@ impl Recorder {
             backend: None,
             database: None,
             value: None,
-            request: None,
+            request,
             body: None,
         });
         inner.pending.insert(index);
@@ -220,9 +220,9 @@ mod tests {
     async fn a_sample_belongs_to_when_it_was_sent() {
         let recorder = recorder();
         let second = Duration::from_secs(1);
-        let slow = recorder.sent(&"load".into());
+        let slow = recorder.sent(&"load".into(), None);
         tokio::time::sleep(second).await;
-        let quick = recorder.sent(&"load".into());
+        let quick = recorder.sent(&"load".into(), None);
         let servers = Servers {
             backend: Some("172.19.0.9:5000, 172.19.0.3:5000".to_owned()),
             database: Some("172.19.0.3".to_owned()),
@@ -255,7 +255,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_is_never_answered_counts_as_timed_out() {
         let recorder = recorder();
-        let _never = recorder.sent(&"load".into());
+        let _never = recorder.sent(&"load".into(), None);
         tokio::time::sleep(Duration::from_secs(3)).await;
         recorder.between(Duration::ZERO, Duration::from_secs(1), |samples| {
             assert_eq!(samples[0].outcome, Outcome::Failure(Failure::Timeout));

@@ -13,7 +13,7 @@ use axum::routing::{get, post};
 use squall_host::{Host, Shutdown};
 use squall_record::{Failure, Outcome, Sample};
 use squall_scenario::client;
-use squall_scenario::file::Scenario;
+use squall_scenario::file::{Pace, Scenario};
 use squall_scenario::recorder::Recorder;
 use squall_scenario::timeline::{Stretch, Turn};
 
@@ -83,6 +83,18 @@ impl
 
 /// Plays a client that is declared so, for a tenth of a second, to the end.
 async fn play(fields: &str) -> Vec<Sample> {
+    play_turn(fields, |pace| {
+        Turn::Stretches(vec![Stretch {
+            from: Duration::ZERO,
+            to: Duration::from_millis(100),
+            pace,
+        }])
+    })
+    .await
+}
+
+/// Plays a client that is declared so, for its turn.
+async fn play_turn(fields: &str, turn: impl FnOnce(Pace) -> Turn) -> Vec<Sample> {
     let text = format!(
         "scenario: x\nsystem: {{compose: c}}\nclients: [{{name: load, {fields}}}]\nphases: [{{phase: p, for: 1s}}]"
     );
@@ -93,12 +105,7 @@ async fn play(fields: &str) -> Vec<Sample> {
         Some(format!("service{last}"))
     };
     let recorder = Recorder::new(Duration::from_secs(7), Arc::new(service));
-    let stretch = Stretch {
-        from: Duration::ZERO,
-        to: Duration::from_millis(100),
-        pace: client.pace,
-    };
-    let turn = Turn::Stretches(vec![stretch]);
+    let turn = turn(client.pace);
     let program = client::program(client, &turn, recorder.story_began(), &recorder);
     let run = program.start(Host::real(), Shutdown::never());
     tokio::time::timeout(Duration::from_secs(30), run)
@@ -259,4 +266,124 @@ async fn an_open_loop_does_not_wait_for_answers() {
             .iter()
             .all(|s| s.outcome == Outcome::Failure(Failure::Timeout))
     );
+}
+
+/// A server that answers with the path, headers and the body that it got, and the samples of a client that
+/// sends it 200 requests.
+async fn sent(fields: &str) -> Vec<Sample> {
+    let host = Host::real();
+    let listener = host.net.listen("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = listener.local_addr().unwrap();
+    let app = Router::new().fallback(
+        |request: axum::http::Uri, headers: HeaderMap, body: String| async move {
+            let header = headers.get("idempotency-key");
+            let header = header.map_or("", |value| value.to_str().unwrap());
+            let kind = headers.get("content-type");
+            let kind = kind.map_or("", |value| value.to_str().unwrap());
+            format!("{request} {header} {kind} {body}")
+        },
+    );
+    tokio::spawn(async move {
+        let app = app.into_make_service_with_connect_info::<Peer>();
+        axum::serve(listener, app).await.unwrap();
+    });
+    let turn = |_| Turn::Requests {
+        count: 200,
+        pause: Duration::ZERO,
+    };
+    play_turn(&fields.replace("ADDRESS", &address.to_string()), turn).await
+}
+
+fn text(name: &Option<squall_record::Name>) -> &str {
+    name.as_ref().unwrap().as_str()
+}
+
+#[tokio::test]
+async fn what_is_drawn_is_sent_and_kept() {
+    let samples = sent(
+        "post: 'http://ADDRESS/x/${n}?k=${who}', headers: {content-type: application/json, \
+         idempotency-key: 'key-${key}'}, body: '{\"n\":${n},\"dollar\":\"${dollar}{n}\"}', every: 1ms, \
+         keep_body: true, draw: {n: 3..5, who: [alice, bob], key: -1..1, dollar: ['$']}",
+    )
+    .await;
+    let (mut numbers, mut names, mut keys) = (Vec::new(), Vec::new(), Vec::new());
+    for sample in &samples {
+        let request: serde_json::Value = serde_json::from_str(text(&sample.request)).unwrap();
+        let n = request["n"].as_i64().unwrap();
+        // In a template everything is put in once: the dollar makes no name of what follows it.
+        assert_eq!(request["dollar"], "${n}");
+        let answer = text(&sample.body);
+        let (path, rest) = answer.split_once(" key-").unwrap();
+        let who = path.strip_prefix(&format!("/x/{n}?k=")).unwrap();
+        let (key, rest) = rest.split_once(' ').unwrap();
+        assert_eq!(rest, format!("application/json {}", text(&sample.request)));
+        numbers.push(n);
+        names.push(who.to_owned());
+        keys.push(key.parse::<i64>().unwrap());
+    }
+    for seen in [&mut numbers, &mut keys] {
+        seen.sort_unstable();
+        seen.dedup();
+    }
+    assert_eq!(numbers, [3, 4, 5]);
+    assert_eq!((keys.first(), keys.last()), (Some(&-1), Some(&1)));
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names, ["alice", "bob"]);
+}
+
+#[tokio::test]
+async fn what_must_differ_does_and_every_pair_comes_up() {
+    let samples = sent(
+        "get: 'http://ADDRESS/${a}/${b}/${c}', every: 1ms, draw: {a: 1..3, b: 1..2, c: 1..3}, differ: [c, a]",
+    )
+    .await;
+    // Without a body the path is what is kept.
+    let mut pairs = std::collections::BTreeSet::new();
+    for sample in &samples {
+        let all: Vec<&str> = text(&sample.request)[1..].split('/').collect();
+        assert_ne!(all[0], all[2]);
+        pairs.insert((all[0], all[1], all[2]));
+    }
+    assert_eq!(pairs.len(), 3 * 2 * 2, "{} requests", samples.len());
+}
+
+#[tokio::test]
+async fn who_draws_nothing_keeps_no_request() {
+    let samples = sent("post: 'http://ADDRESS/x', body: a$b, every: 1s, keep_body: true").await;
+    assert_eq!(samples[0].request, None);
+    assert_eq!(text(&samples[0].body), "/x   a$b");
+}
+
+#[tokio::test]
+async fn an_answer_is_kept_whole_or_not_at_all() {
+    let kept = async |length: usize| {
+        let host = Host::real();
+        let listener = host.net.listen("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = listener.local_addr().unwrap();
+        let page = format!("[\n{}]", " ".repeat(length - 3));
+        let app = Router::new().fallback(move || async move { page });
+        tokio::spawn(async move {
+            let app = app.into_make_service_with_connect_info::<Peer>();
+            axum::serve(listener, app).await.unwrap();
+        });
+        let samples = play(&format!(
+            "get: 'http://{address}/', every: 1s, keep_body: true"
+        ))
+        .await;
+        assert!(samples[0].is_ok());
+        samples[0].body.as_ref().map(|body| body.as_str().len())
+    };
+    assert_eq!(kept(64 << 10).await, Some(64 << 10));
+    assert_eq!(kept((64 << 10) + 1).await, None);
+}
+
+#[tokio::test]
+async fn a_metric_is_a_value() {
+    let samples = sent(
+        "post: 'http://ADDRESS/', every: 1s, value: {metric: calls_total}, \
+         body: \"\\ncalls_total{to='a'} 40\\ncalls_total 2\\ncalls 7\\n\"",
+    )
+    .await;
+    assert_eq!(samples[0].value, Some(42));
 }

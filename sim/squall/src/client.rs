@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue, Method};
 use squall_host::{Diagnostic, Origin};
 use squall_scenario::file::client::{PAUSE_MIN, TIMEOUT};
-use squall_scenario::file::{self, Extract, Located, Pace, Url};
+use squall_scenario::file::{self, Draws, Extract, Located, Pace, Url};
 
 use crate::test::here;
 
@@ -125,6 +125,7 @@ pub(crate) fn client(
         },
         headers: Vec::new(),
         body: String::new(),
+        draws: Draws::default(),
         pace: Pace::Open {
             period: Duration::from_millis(100),
         },

@@ -114,8 +114,14 @@ fn clients(search: &mut Search<'_>) {
                 change(&mut scenario.clients[at])
             });
         };
-        change(|client| client.headers.clear());
-        change(|client| client.body.clear());
+        change(|client| {
+            client.headers.clear();
+            client.forget_unused_draws();
+        });
+        change(|client| {
+            client.body.clear();
+            client.forget_unused_draws();
+        });
         change(|client| client.keep_alive = false);
         change(|client| client.keep_body = false);
         change(|client| client.backend = None);

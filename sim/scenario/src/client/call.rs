@@ -14,6 +14,8 @@ use squall_host::Host;
 use squall_record::{Failure, Outcome};
 use tokio::task::AbortHandle;
 
+use crate::client::draft::Draft;
+use crate::client::metric;
 use crate::file::{Client, Extract};
 use crate::recorder::Servers;
 
@@ -53,17 +55,17 @@ impl Caller {
     }
 
     /// Sends one request; comes back within the client's timeout.
-    pub(super) async fn call(&self) -> (Outcome, Servers) {
+    pub(super) async fn call(&self, draft: Draft) -> (Outcome, Servers) {
         let failed = |failure| (Outcome::Failure(failure), Servers::default());
-        match tokio::time::timeout(self.client.timeout, self.exchange()).await {
+        match tokio::time::timeout(self.client.timeout, self.exchange(draft)).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(failure)) => failed(failure),
             Err(_) => failed(Failure::Timeout),
         }
     }
 
-    async fn exchange(&self) -> Result<(Outcome, Servers), Failure> {
-        let mut request = self.request();
+    async fn exchange(&self, draft: Draft) -> Result<(Outcome, Servers), Failure> {
+        let mut request = self.request(draft);
         while let Some(mut connection) = self.take_idle() {
             match connection.sender.try_send_request(request).await {
                 Ok(response) => return self.finish(connection, response).await,
@@ -125,9 +127,9 @@ impl Caller {
         Ok((Outcome::Status(head.status.as_u16()), servers))
     }
 
-    fn request(&self) -> Request<Full<Bytes>> {
+    fn request(&self, draft: Draft) -> Request<Full<Bytes>> {
         let client = &self.client;
-        let mut request = Request::new(Full::from(client.body.clone()));
+        let mut request = Request::new(Full::from(draft.body));
         *request.method_mut() = client.method.clone();
         let headers = request.headers_mut();
         let url = &client.url.value;
@@ -143,10 +145,10 @@ impl Caller {
         );
         headers.insert(header::USER_AGENT, HeaderValue::from_static("squall"));
         headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
-        for (name, value) in &client.headers {
-            headers.insert(name, value.clone());
+        for (name, value) in draft.headers {
+            headers.insert(name, value);
         }
-        *request.uri_mut() = url.path.parse().unwrap_or_default();
+        *request.uri_mut() = draft.path.parse().unwrap_or_default();
         request
     }
 
@@ -166,12 +168,16 @@ impl Caller {
             Extract::Json(path) => at_path(json.as_ref()?, path),
             // Its judge reads it, from the proxy's log.
             Extract::Log { .. } => None,
+            Extract::Metric(name) => {
+                let sum = metric::sum(std::str::from_utf8(body).ok()?, name)?;
+                Some(sum.to_string())
+            }
         };
         Servers {
             backend: read(backend),
             database: read(database),
             value: read(value).and_then(|text| text.parse().ok()),
-            body: self.client.keep_body.then(|| beginning(body)),
+            body: self.client.keep_body.then(|| whole(body)).flatten(),
         }
     }
 
@@ -221,7 +227,12 @@ fn of_http(error: &hyper::Error) -> Failure {
     let mut source = error.source();
     while let Some(inner) = source {
         if let Some(error) = inner.downcast_ref::<io::Error>() {
-            return of_io(error);
+            return match of_io(error) {
+                // The kernel says so, too, of a connection whose peer is gone: the request was sent then, and
+                // who reads this outcome is to know that it was not.
+                Failure::Unreachable => Failure::GaveUp,
+                failure => failure,
+            };
         }
         source = inner.source();
     }
@@ -245,12 +256,10 @@ fn of_io(error: &io::Error) -> Failure {
     }
 }
 
-/// The longest part of an answer that is kept, in bytes.
-const KEPT_BYTES_MAX: usize = 200;
+/// The longest answer that is kept, in bytes: the accounts of more than a thousand users.
+const KEPT_BYTES_MAX: usize = 64 << 10;
 
-/// The beginning of an answer, in one line.
-fn beginning(body: &[u8]) -> String {
-    let text = String::from_utf8_lossy(body);
-    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    text[..text.floor_char_boundary(KEPT_BYTES_MAX)].to_owned()
+/// The answer, as text; none of one that is too long, so that nobody takes a part for the whole.
+fn whole(body: &[u8]) -> Option<String> {
+    (body.len() <= KEPT_BYTES_MAX).then(|| String::from_utf8_lossy(body).into_owned())
 }

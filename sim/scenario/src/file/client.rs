@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Method};
 
+use super::draw::{self, Draws, Part, Place};
 use super::{Located, duration_or};
 use crate::units;
 use crate::yaml::{Expect, Fields, Node, Problems, Value};
@@ -21,6 +22,8 @@ pub struct Client {
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// May be empty.
     pub body: String,
+    /// What `${NAME}` stands for in the path, the headers and the body; drawn anew for each request.
+    pub draws: Draws,
     /// How often.
     pub pace: Pace,
     /// Closed loops that run beside each other; 1 for an open loop.
@@ -29,7 +32,7 @@ pub struct Client {
     pub timeout: Duration,
     /// Whether a connection is used for more than one request.
     pub keep_alive: bool,
-    /// The beginning of each answer is kept in the record, for `squall load`.
+    /// Each answer is kept in the record, if it is not too long.
     pub keep_body: bool,
     /// Where the answer says who served it.
     pub backend: Option<Extract>,
@@ -72,6 +75,8 @@ pub enum Extract {
     Json(Vec<String>),
     /// In a header.
     Header(HeaderName),
+    /// In Prometheus' text format; of a number. The sum over the series of this name, whatever their labels.
+    Metric(String),
     /// Not in it, but in what a proxy logs of the connection that the request made; of a database.
     Log {
         /// The proxy: a service or a workload.
@@ -203,11 +208,13 @@ fn read(node: &Node, problems: &mut Problems) -> Option<Client> {
             })
         });
     let target = read_target(&mut fields, problems);
-    let headers = read_headers(fields.take("headers"), problems);
-    let body = fields
-        .take("body")
+    let (headers_node, body_node) = (fields.take("headers"), fields.take("body"));
+    let headers = read_headers(headers_node, problems);
+    let body = body_node
         .and_then(|node| node.expect_text("body", problems))
         .unwrap_or_default();
+    let places = places(target.as_ref(), headers_node, body_node);
+    let draws = draw::read(&mut fields, &places, problems);
     let pace = read_pace(&mut fields, problems);
     let users = read_users(&mut fields, pace, problems);
     let timeout = duration_or(&mut fields, "timeout", TIMEOUT, problems);
@@ -237,6 +244,7 @@ fn read(node: &Node, problems: &mut Problems) -> Option<Client> {
         url,
         headers,
         body: body.to_owned(),
+        draws,
         pace: pace?,
         users: users?,
         timeout,
@@ -246,6 +254,34 @@ fn read(node: &Node, problems: &mut Problems) -> Option<Client> {
         database,
         value,
     })
+}
+
+/// Where `${NAME}` can stand.
+fn places(
+    target: Option<&(Method, Located<Url>)>,
+    headers: Option<&Node>,
+    body: Option<&Node>,
+) -> Vec<Place> {
+    let mut places = Vec::new();
+    if let Some((_, url)) = target {
+        places.push(Place {
+            line: url.line,
+            part: Part::Path,
+            text: url.value.path.clone(),
+        });
+    }
+    let mut add = |part, node: &Node| {
+        places.extend(node.text().map(|text| Place {
+            line: node.line,
+            part,
+            text: text.to_owned(),
+        }));
+    };
+    if let Some(Value::Map(entries)) = headers.map(|node| &node.value) {
+        entries.iter().for_each(|(_, node)| add(Part::Header, node));
+    }
+    body.into_iter().for_each(|node| add(Part::Body, node));
+    places
 }
 
 fn read_target(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<(Method, Located<Url>)> {
@@ -403,6 +439,11 @@ fn read_extract(
         {
             return read_log(of, inner, problems);
         }
+        if key == "value"
+            && let Some(name) = inner.take("metric")
+        {
+            return read_metric(name, inner, problems);
+        }
         let header = inner.require("header", "write `{header: X-Upstream-Addr}`", problems);
         inner.finish(problems);
         let header = header?;
@@ -427,6 +468,25 @@ fn read_extract(
         );
     }
     place
+}
+
+/// `{metric: http_requests_total}`
+fn read_metric(name: &Node, fields: Fields<'_>, problems: &mut Problems) -> Option<Extract> {
+    fields.finish(problems);
+    let text = name.expect_text("metric", problems)?;
+    // https://prometheus.io/docs/concepts/data_model: the names that need no quotes.
+    let is_letter = |c: char| c.is_ascii_alphabetic() || c == '_' || c == ':';
+    let is_name =
+        text.starts_with(is_letter) && text.chars().all(|c| is_letter(c) || c.is_ascii_digit());
+    if !is_name {
+        problems.add(
+            name.line,
+            format!("`{text}` is no name of a metric"),
+            "write its name without labels, as in `{metric: http_requests_total}`: its series are added up",
+        );
+        return None;
+    }
+    Some(Extract::Metric(text.to_owned()))
 }
 
 /// `{log: haproxy, matches: 'pg_pool/(pg[0-9]+)'}`

@@ -24,6 +24,7 @@ use squall_check::Invariant;
 use squall_record::Verdict;
 
 use super::client::{self, Client, Extract, Pace};
+use super::draw::{Draws, Values};
 use super::explore::{self, Budget, Kind};
 use super::invariant::{BALANCE_TOLERANCE, RECOVERS_WITHIN};
 use super::link::network;
@@ -206,6 +207,7 @@ fn write_client(client: &Client) -> Tree {
     if !client.body.is_empty() {
         fields.push(("body", Tree::text(&client.body)));
     }
+    fields.extend(draws(&client.draws));
     fields.push(match client.pace {
         Pace::Open { period } => ("rate", Tree::text(rate(period))),
         Pace::Closed { pause } => ("every", time(pause)),
@@ -234,9 +236,29 @@ fn write_client(client: &Client) -> Tree {
     Tree::Fields(fields)
 }
 
+fn draws(draws: &Draws) -> Vec<Field> {
+    let mut fields = Vec::new();
+    if !draws.is_empty() {
+        let variables = draws.variables.iter().map(|variable| {
+            let values = match &variable.values {
+                Values::Range(low, high) => Tree::text(format!("{low}..{high}")),
+                Values::Texts(texts) => Tree::List(texts.iter().map(Tree::text).collect()),
+            };
+            (variable.name.clone(), values)
+        });
+        fields.push(("draw", Tree::Map(variables.collect())));
+    }
+    if !draws.differ.is_empty() {
+        let names = draws.differ.iter().map(String::as_str);
+        fields.push(("differ", Tree::texts(names)));
+    }
+    fields
+}
+
 fn extract(place: &Extract) -> Tree {
     match place {
         Extract::Header(name) => Tree::one("header", Tree::text(name.as_str())),
+        Extract::Metric(name) => Tree::one("metric", Tree::text(name)),
         Extract::Log { of, matches } => Tree::Map(vec![
             ("log".to_owned(), Tree::text(of)),
             ("matches".to_owned(), Tree::text(matches)),

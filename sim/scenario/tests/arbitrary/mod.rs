@@ -22,8 +22,8 @@ use squall_record::Verdict;
 use squall_scenario::Scenario;
 use squall_scenario::file::explore::{Budget, KINDS, Kind};
 use squall_scenario::file::{
-    Act, Client, Cpu, Expectation, Extract, Forward, Kubernetes, Length, Load, Located, Manifests,
-    Pace, Phase, Quantity, Run, Served, Step, System, Url,
+    Act, Client, Cpu, Draws, Expectation, Extract, Forward, Kubernetes, Length, Load, Located,
+    Manifests, Pace, Phase, Quantity, Run, Served, Step, System, Url, Values, Variable,
 };
 use squall_scenario::units::{self, Comparison};
 
@@ -274,7 +274,59 @@ fn extract() -> impl Strategy<Value = Extract> {
     ]
 }
 
+/// A client; one that draws uses all that it draws.
 fn client() -> impl Strategy<Value = Client> {
+    (
+        steady_client(),
+        prop_oneof![Just(Draws::default()), draws()],
+    )
+        .prop_map(|(mut client, draws)| {
+            for (number, variable) in draws.variables.iter().enumerate() {
+                let place = format!("${{{}}}", variable.name);
+                match (&variable.values, number % 3) {
+                    (Values::Range(..), 0) => client.url.value.path.push_str(&place),
+                    (Values::Range(..), 1) => client.headers.push((
+                        HeaderName::try_from(format!("drawn-{number}")).unwrap(),
+                        HeaderValue::try_from(place).unwrap(),
+                    )),
+                    _ => client.body.push_str(&place),
+                }
+            }
+            Client { draws, ..client }
+        })
+}
+
+fn draws() -> impl Strategy<Value = Draws> {
+    let values = prop_oneof![
+        (any::<i64>(), 1..100_i64).prop_map(|(low, more)| Values::Range(
+            low.min(i64::MAX - more),
+            low.saturating_add(more)
+        )),
+        vec(text(), 1..4).prop_map(Values::Texts),
+    ];
+    let variables = btree_map("[a-z_][A-Z0-9]{0,2}", values, 1..4);
+    (variables, any::<bool>()).prop_map(|(variables, differ)| {
+        let variables = variables.into_iter();
+        let variables = variables.map(|(name, values)| Variable { name, values });
+        let variables: Vec<Variable> = variables.collect();
+        // Of each range there are two numbers at least.
+        let ranges = variables
+            .iter()
+            .filter(|variable| matches!(variable.values, Values::Range(..)));
+        let names: Vec<String> = ranges
+            .map(|variable| variable.name.clone())
+            .take(2)
+            .collect();
+        let differ = if differ && names.len() == 2 {
+            names
+        } else {
+            Vec::new()
+        };
+        Draws { variables, differ }
+    })
+}
+
+fn steady_client() -> impl Strategy<Value = Client> {
     let method = prop_oneof![Just(Method::GET), Just(Method::POST), Just(Method::HEAD)];
     let url = (
         "[a-z]{1,6}|::1|10\\.0\\.0\\.1",
@@ -299,7 +351,10 @@ fn client() -> impl Strategy<Value = Client> {
     let places = (
         option::of(extract()),
         option::of(prop_oneof![extract(), log]),
-        option::of(extract()),
+        option::of(prop_oneof![
+            extract(),
+            "[a-zA-Z_:][a-z0-9_:]{0,8}".prop_map(Extract::Metric)
+        ]),
     );
     let body = prop_oneof![Just(String::new()), text()];
     (
@@ -324,6 +379,7 @@ fn client() -> impl Strategy<Value = Client> {
                 },
                 headers,
                 body,
+                draws: Draws::default(),
                 pace,
                 users: if matches!(pace, Pace::Open { .. }) {
                     1
