@@ -18,6 +18,9 @@
 //! | `acknowledged-exactly-once` | [`acknowledged_exactly_once`] | what was acknowledged was applied, once |
 //! | `refused-not-at-all` | [`refused_not_at_all`] | what was refused was not applied |
 //! | `unknown-at-most-once` | [`unknown_at_most_once`] | what nobody knows of was applied whole and once, or not |
+//! | `clear-settles` | [`clear_settles`] | the payments of `clear` bring every balance to 0 |
+//! | `answered-within` | [`answered_within`] | every request is over by a deadline |
+//! | `bounded-retries` | [`bounded_retries`] | so many calls downstream for each request, and no more |
 //!
 //! To add one: a file with its `NAME` and `judge`, a variant of [`Invariant`], a row here, its name in
 //! [`NAMES`].
@@ -26,8 +29,11 @@
 //! knowledge of what broke the system.
 
 pub mod acknowledged_exactly_once;
+pub mod answered_within;
 pub mod balanced_after_recovery;
 pub mod balances_sum_to_zero;
+pub mod bounded_retries;
+pub mod clear_settles;
 pub mod every_request_answered;
 mod ledger;
 pub mod no_empty_success;
@@ -51,7 +57,7 @@ use squall_record::{Kind, RunRecord, Sample};
 pub use ledger::SETTLE;
 
 /// The names of all invariants, as a scenario writes them.
-pub const NAMES: [&str; 13] = [
+pub const NAMES: [&str; 16] = [
     every_request_answered::NAME,
     no_failed_request::NAME,
     no_server_error::NAME,
@@ -65,6 +71,9 @@ pub const NAMES: [&str; 13] = [
     acknowledged_exactly_once::NAME,
     refused_not_at_all::NAME,
     unknown_at_most_once::NAME,
+    clear_settles::NAME,
+    answered_within::NAME,
+    bounded_retries::NAME,
 ];
 
 /// An invariant with its parameters.
@@ -104,6 +113,17 @@ pub enum Invariant {
     RefusedNotAtAll(Accounts),
     /// See [`unknown_at_most_once`].
     UnknownAtMostOnce(Accounts),
+    /// See [`clear_settles`].
+    ClearSettles(Clear),
+    /// See [`answered_within`].
+    AnsweredWithin {
+        /// The client whose requests are meant.
+        client: String,
+        /// How long a request may take.
+        deadline: Duration,
+    },
+    /// See [`bounded_retries`].
+    BoundedRetries(Retries),
 }
 
 /// Who adds to a count, and who reads it.
@@ -137,6 +157,36 @@ impl Default for Accounts {
     }
 }
 
+/// Who asks how to settle, and what the accounts are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Clear {
+    /// The client whose answers are lists of payments, and are kept.
+    pub clear: String,
+    /// Who moves money, and who reads it.
+    pub accounts: Accounts,
+}
+
+impl Default for Clear {
+    /// The names that scenarios give these clients.
+    fn default() -> Self {
+        Self {
+            clear: "clear".to_owned(),
+            accounts: Accounts::default(),
+        }
+    }
+}
+
+/// Whose requests cause calls, and who counts those.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Retries {
+    /// The client that sends requests.
+    pub requests: String,
+    /// The clients that each read the counter of calls of one instance, as their `value`.
+    pub calls: Vec<String>,
+    /// How many calls there may be for each request.
+    pub at_most: u32,
+}
+
 impl Invariant {
     /// As a scenario writes it.
     pub fn name(&self) -> &'static str {
@@ -154,6 +204,9 @@ impl Invariant {
             Self::AcknowledgedExactlyOnce(_) => acknowledged_exactly_once::NAME,
             Self::RefusedNotAtAll(_) => refused_not_at_all::NAME,
             Self::UnknownAtMostOnce(_) => unknown_at_most_once::NAME,
+            Self::ClearSettles(_) => clear_settles::NAME,
+            Self::AnsweredWithin { .. } => answered_within::NAME,
+            Self::BoundedRetries(_) => bounded_retries::NAME,
         }
     }
 
@@ -177,6 +230,11 @@ impl Invariant {
             }
             Self::RefusedNotAtAll(accounts) => refused_not_at_all::judge(record, accounts),
             Self::UnknownAtMostOnce(accounts) => unknown_at_most_once::judge(record, accounts),
+            Self::ClearSettles(clear) => clear_settles::judge(record, clear),
+            Self::AnsweredWithin { client, deadline } => {
+                answered_within::judge(record, client, *deadline)
+            }
+            Self::BoundedRetries(retries) => bounded_retries::judge(record, retries),
         };
         squall_record::Invariant {
             name: self.name().to_owned(),

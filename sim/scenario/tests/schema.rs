@@ -289,7 +289,7 @@ fn every_mistake_has_its_line_and_its_help() {
             with(
                 "phases:\n  - {phase: p, for: 1s}\ninvariants: [{no-server-error: {within: 5s}}]\n",
             ),
-            &["8: the invariant `no-server-error` has no parameters"],
+            &["8: unknown key `within` in the parameters of an invariant / there is none"],
         ),
         (
             with("phases:\n  - {phase: p, for: 1s}\ninvariants: [no-lost-write]\n"),
@@ -306,6 +306,34 @@ fn every_mistake_has_its_line_and_its_help() {
                 "phases:\n  - {phase: p, for: 1s}\ninvariants: [{reads-go-forward: {writes: load, reads: load}}]\n",
             ),
             &["8: the client `load` reads no count / say where it is"],
+        ),
+        (
+            with("phases:\n  - {phase: p, for: 1s}\ninvariants: [balances-sum-to-zero]\n"),
+            &[
+                "8: the invariant `balances-sum-to-zero` speaks of a client `transfers`, and there is none / write `- balances-sum-to-zero: {transfers: CLIENT}`",
+            ],
+        ),
+        (
+            with(
+                "phases:\n  - {phase: p, for: 1s}\ninvariants:\n  - clear-settles: {transfers: load, accounts: lode, clear: load}\n",
+            ),
+            &["9: the client `load` does not keep what it is answered / give it `keep_body: true`"],
+        ),
+        (
+            with(
+                "phases:\n  - {phase: p, for: 1s}\ninvariants: [{bounded-retries: {requests: load}}]\n",
+            ),
+            &[
+                "8: the invariant `bounded-retries` has no client that counts calls / let one for each instance",
+            ],
+        ),
+        (
+            with(
+                "phases:\n  - {phase: p, for: 1s}\ninvariants: [{answered-within: {client: load, deadline: 5s, at_most: 5}}]\n",
+            ),
+            &[
+                "8: unknown key `at_most` in the parameters of an invariant / known here: client, deadline",
+            ],
         ),
         (
             phase("steps: [{drain: a, for: 1s}, {delete_pod: a, for: 1s}, {set_image: {}}]"),

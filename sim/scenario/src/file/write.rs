@@ -9,10 +9,12 @@
 //! | layout, quotes | `tree` |
 //! | what happens in a step | `act` |
 //! | where the system is described | `manifests` |
+//! | what must hold over the run | `invariant` |
 //! | durations, percentages, rates | [`quantity`] |
 
 mod act;
 mod fault;
+mod invariant;
 mod manifests;
 pub mod quantity;
 mod tree;
@@ -20,13 +22,11 @@ mod tree;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use squall_check::Invariant;
 use squall_record::Verdict;
 
 use super::client::{self, Client, Extract, Pace};
 use super::draw::{Draws, Values};
 use super::explore::{self, Budget, Kind};
-use super::invariant::{BALANCE_TOLERANCE, RECOVERS_WITHIN};
 use super::link::network;
 use super::{
     Cpu, Expectation, Length, Load, Located, Phase, Quantity, Run, Scenario, Served, Step, System,
@@ -115,7 +115,7 @@ fn parts(scenario: &Scenario) -> Vec<Field> {
         .map(|one| phase(one, &scenario.clients));
     parts.push(("phases", Tree::Block(phases.collect())));
     if !scenario.invariants.is_empty() {
-        let invariants = scenario.invariants.iter().map(invariant);
+        let invariants = scenario.invariants.iter().map(invariant::invariant);
         parts.push(("invariants", Tree::Block(invariants.collect())));
     }
     parts
@@ -462,30 +462,4 @@ fn sequence_item(run: &Run) -> Tree {
         add("stall", Tree::text(stall.to_string()));
     }
     Tree::Map(fields)
-}
-
-fn invariant(invariant: &Invariant) -> Tree {
-    let mut parameters = Vec::new();
-    if let Invariant::Recovers { within } | Invariant::BalancedAfterRecovery { within, .. } =
-        invariant
-        && *within != RECOVERS_WITHIN
-    {
-        parameters.push(("within".to_owned(), time(*within)));
-    }
-    if let Invariant::BalancedAfterRecovery { tolerance, .. } = invariant
-        && *tolerance != BALANCE_TOLERANCE
-    {
-        parameters.push(("tolerance".to_owned(), Tree::text(percent(*tolerance))));
-    }
-    if let Invariant::NoLostWrite(counted)
-    | Invariant::NoRepeatedWrite(counted)
-    | Invariant::ReadsGoForward(counted) = invariant
-    {
-        parameters.push(("writes".to_owned(), Tree::text(&*counted.writes)));
-        parameters.push(("reads".to_owned(), Tree::text(&*counted.reads)));
-    }
-    match parameters.is_empty() {
-        true => Tree::text(invariant.name()),
-        false => Tree::one(invariant.name(), Tree::Map(parameters)),
-    }
 }

@@ -16,7 +16,8 @@ use http::{HeaderName, HeaderValue, Method};
 use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
-use squall_check::Invariant;
+use proptest::sample::select;
+use squall_check::{Accounts, Clear, Counted, Invariant, Retries};
 use squall_cluster::kubernetes::Parameters;
 use squall_record::Verdict;
 use squall_scenario::Scenario;
@@ -48,7 +49,8 @@ pub(crate) fn scenario() -> impl Strategy<Value = Scenario> {
             system(),
             (fault::network_link(), vec(fault::normal(), 0..2), cpu()),
         );
-        (head, Just(clients), phases, vec(invariant(), 0..3)).prop_map(
+        let invariants = vec(invariant(&clients), 0..3);
+        (head, Just(clients), phases, invariants).prop_map(
             |(
                 (name, about, seed, verdict, system, (network, links, cpu)),
                 clients,
@@ -609,9 +611,9 @@ fn run(
     )
 }
 
-fn invariant() -> impl Strategy<Value = Invariant> {
+fn invariant(clients: &[Client]) -> impl Strategy<Value = Invariant> + use<> {
     let within = prop_oneof![Just(Duration::from_secs(10)), millis(0..20_000)].boxed();
-    prop_oneof![
+    let plain = prop_oneof![
         Just(Invariant::EveryRequestAnswered),
         Just(Invariant::NoFailedRequest),
         Just(Invariant::NoServerError),
@@ -622,5 +624,78 @@ fn invariant() -> impl Strategy<Value = Invariant> {
         (within, fraction()).prop_map(|(within, tolerance)| {
             Invariant::BalancedAfterRecovery { within, tolerance }
         }),
-    ]
+    ];
+    let named = |is: fn(&Client) -> bool| {
+        let of = clients.iter().filter(|client| is(client));
+        of.map(|client| client.name.value.clone())
+            .collect::<Vec<_>>()
+    };
+    let (all, keeping) = (named(|_| true), named(|client| client.keep_body));
+    let counting = named(|client| client.value.is_some());
+    let mut kinds = vec![plain.boxed()];
+    if !all.is_empty() {
+        kinds.push(answered_within(all.clone()).boxed());
+    }
+    if !keeping.is_empty() {
+        kinds.push(of_accounts(all.clone(), keeping).boxed());
+    }
+    if !counting.is_empty() {
+        kinds.push(of_counts(all, counting).boxed());
+    }
+    proptest::strategy::Union::new(kinds)
+}
+
+fn answered_within(all: Vec<String>) -> impl Strategy<Value = Invariant> {
+    let deadline = prop_oneof![Just(Duration::from_secs(12)), millis(0..20_000)];
+    (select(all), deadline)
+        .prop_map(|(client, deadline)| Invariant::AnsweredWithin { client, deadline })
+}
+
+/// Of those that keep their answers.
+fn of_accounts(all: Vec<String>, keeping: Vec<String>) -> impl Strategy<Value = Invariant> {
+    let settle = prop_oneof![Just(squall_check::SETTLE), millis(0..20_000)];
+    let clients = (
+        select(all),
+        select(keeping.clone()),
+        settle,
+        select(keeping),
+    );
+    (clients, 0..5_u8).prop_map(|((transfers, accounts, settle, clear), kind)| {
+        let accounts = Accounts {
+            transfers,
+            accounts,
+            settle,
+        };
+        match kind {
+            0 => Invariant::BalancesSumToZero(accounts),
+            1 => Invariant::AcknowledgedExactlyOnce(accounts),
+            2 => Invariant::RefusedNotAtAll(accounts),
+            3 => Invariant::UnknownAtMostOnce(accounts),
+            _ => Invariant::ClearSettles(Clear { clear, accounts }),
+        }
+    })
+}
+
+/// Of those that read a number.
+fn of_counts(all: Vec<String>, counting: Vec<String>) -> impl Strategy<Value = Invariant> {
+    let at_most = prop_oneof![Just(24), any::<u32>()];
+    let calls = vec(select(counting.clone()), 1..3);
+    (select(all), select(counting), calls, at_most, 0..4_u8).prop_map(
+        |(writes, reads, calls, at_most, kind)| {
+            let counted = Counted {
+                writes: writes.clone(),
+                reads,
+            };
+            match kind {
+                0 => Invariant::NoLostWrite(counted),
+                1 => Invariant::NoRepeatedWrite(counted),
+                2 => Invariant::ReadsGoForward(counted),
+                _ => Invariant::BoundedRetries(Retries {
+                    requests: writes,
+                    calls,
+                    at_most,
+                }),
+            }
+        },
+    )
 }
