@@ -6,8 +6,9 @@ use std::time::Duration;
 /// What happens to some of the messages at one port. The order is abort, delay, replace, patch.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rule {
-    /// The port that the machine listens on.
-    pub port: u16,
+    /// The port that the machine listens on; `None` for each that its program does, as in a mesh, where a
+    /// fault is a service's and not a port's.
+    pub port: Option<u16>,
     /// Which of the two messages is acted on.
     pub side: Side,
     /// Which exchanges are concerned.

@@ -343,7 +343,10 @@ impl fmt::Display for MachineFault {
             Self::Http(rules) => {
                 f.write_str("http")?;
                 for rule in rules {
-                    write!(f, " on port {}:", rule.port)?;
+                    match rule.port {
+                        Some(port) => write!(f, " on port {port}:")?,
+                        None => f.write_str(" on every port:")?,
+                    }
                     let effect = &rule.effect;
                     if effect.abort {
                         f.write_str(" aborted")?;

@@ -112,7 +112,7 @@ pub(super) fn read(
         kind: "HTTPChaos",
         who: Who::Selected(who?),
         fault: Fault::Machine(MachineFault::Http(vec![Rule {
-            port: port? as u16,
+            port: Some(port? as u16),
             side: side?,
             matches,
             probability: 1.0,

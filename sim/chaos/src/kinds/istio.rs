@@ -139,16 +139,8 @@ fn read_route(
     let effects = read_fault(fault_node, problems);
     let mut rules = Vec::new();
     for (matches, match_port) in matches {
-        let Some(port) = match_port.or(port) else {
-            problems.add(
-                fault_node.line,
-                "the fault does not say on which port",
-                "write `route: [{destination: {host: NAME, port: {number: 80}}}]`",
-            );
-            break;
-        };
         rules.extend(effects.iter().map(|(probability, effect)| Rule {
-            port,
+            port: match_port.or(port),
             side: Side::Request,
             matches: matches.clone(),
             probability: *probability,

@@ -122,17 +122,20 @@ impl Url {
 }
 
 impl Extract {
-    /// `$.a.b[0]` as `a`, `b`, `0`.
+    /// `$.a.b[0]` as `a`, `b`, `0`; `$[0].a` in a list.
     pub fn json(text: &str) -> Option<Self> {
         let mut steps = Vec::new();
-        for part in text.trim().strip_prefix("$.")?.split('.') {
+        let path = text.trim().strip_prefix('$')?;
+        for (number, part) in path.split('.').enumerate() {
             let (key, indexes) = part
                 .split_once('[')
                 .map_or((part, None), |(k, i)| (k, Some(i)));
-            if key.is_empty() {
-                return None;
+            // Before the first dot there is nothing but `$`, and what a list has in it.
+            match (number, key.is_empty()) {
+                (0, true) => {}
+                (0, false) | (_, true) => return None,
+                (_, false) => steps.push(key.to_owned()),
             }
-            steps.push(key.to_owned());
             if let Some(indexes) = indexes {
                 for index in indexes.strip_suffix(']')?.split("][") {
                     index.parse::<u32>().ok()?;
@@ -140,7 +143,7 @@ impl Extract {
                 }
             }
         }
-        Some(Self::Json(steps))
+        (!steps.is_empty()).then_some(Self::Json(steps))
     }
 }
 
@@ -539,7 +542,11 @@ mod tests {
             Extract::json("$.a.b[0][12].c").unwrap(),
             Extract::Json(["a", "b", "0", "12", "c"].map(str::to_owned).into())
         );
-        for bad in ["a", "$", "$.", "$.a..b", "$.a[x]", "$.a[0", "$.[0]"] {
+        assert_eq!(
+            Extract::json("$[0].a").unwrap(),
+            Extract::Json(["0", "a"].map(str::to_owned).into())
+        );
+        for bad in ["a", "$", "$a", "$[0]a", "$.", "$.a..b", "$.a[x]", "$.a[0", "$.[0]"] {
             assert!(Extract::json(bad).is_none(), "{bad}");
         }
     }

@@ -66,7 +66,9 @@ fn check(root: &Node, name: &Key, overlay: &Node, problems: &mut Problems) {
             problems.add(key.line, message, help);
         }
     }
-    if problems.count() == before {
+    // An empty one says that it is the file as it stands, by a name.
+    let is_empty = matches!(&overlay.value, Value::Map(entries) if entries.is_empty());
+    if problems.count() == before && !is_empty {
         let mut changed = root.clone();
         merge(&mut changed, overlay);
         if is_same(root, &changed) {
@@ -74,7 +76,7 @@ fn check(root: &Node, name: &Key, overlay: &Node, problems: &mut Problems) {
             problems.add(
                 name.line,
                 message,
-                "say in it what is different, or leave it out",
+                "say in it what is different, or nothing: `{}` is the file as it stands",
             );
         }
     }

@@ -265,9 +265,9 @@ fn extract(place: &Extract) -> Tree {
         ]),
         Extract::Json(steps) => {
             let mut text = "$".to_owned();
-            for (at, step) in steps.iter().enumerate() {
-                // A number is an index, and reads the same; the first is a key in any case.
-                if at > 0 && step.parse::<u32>().is_ok() {
+            for step in steps {
+                // A number is an index, and reads the same as a key.
+                if step.parse::<u32>().is_ok() {
                     text.push_str(&format!("[{step}]"));
                 } else {
                     text.push_str(&format!(".{step}"));

@@ -67,6 +67,8 @@ struct Node {
     name: Arc<str>,
     address: IpAddr,
     env: BTreeMap<String, String>,
+    /// The ports that the program which was started last listens on.
+    listens: Vec<u16>,
 }
 
 /// How names are looked up in a system.
@@ -138,6 +140,7 @@ impl SimulatedWorld {
             name,
             address,
             env: BTreeMap::new(),
+            listens: Vec::new(),
         };
         let mut state = self.lock();
         for (from, to) in &state.balanced {
@@ -233,6 +236,7 @@ impl Machine for SimulatedWorld {
                 name: name.into(),
                 address,
                 env: BTreeMap::new(),
+            listens: Vec::new(),
             };
             state.nodes.insert(joined, node);
         }
@@ -246,6 +250,8 @@ impl Machine for SimulatedWorld {
     fn start(&self, node: NodeId, program: &Loaded, launch: &Launch) {
         if let Some(node) = self.lock().nodes.get_mut(&node) {
             node.env.clone_from(&launch.env);
+            let listens = program.facts.listens.iter();
+            node.listens = listens.map(|(address, _)| address.port()).collect();
         }
         let (program, launch) = (program.clone(), launch.clone());
         self.control.start(host(node), move |host, shutdown| {
@@ -401,6 +407,21 @@ impl World for SimulatedWorld {
     }
 
     fn set_http(&self, node: NodeId, rules: Vec<http::Rule>) {
+        let listens = match self.lock().nodes.get(&node) {
+            Some(node) => node.listens.clone(),
+            None => return,
+        };
+        let of_a_port = |rule: http::Rule| match rule.port {
+            Some(_) => vec![rule],
+            None => listens
+                .iter()
+                .map(|&port| http::Rule {
+                    port: Some(port),
+                    ..rule.clone()
+                })
+                .collect(),
+        };
+        let rules = rules.into_iter().flat_map(of_a_port).collect();
         self.interceptors.set(node, &self.name(node), rules);
     }
 

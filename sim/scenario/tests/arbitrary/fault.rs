@@ -174,7 +174,7 @@ fn http() -> impl Strategy<Value = http::Rule> {
         |((port, is_response, probability, status), (path, method), first, second, effect)| {
             let (abort, delay, replace, patch) = effect;
             http::Rule {
-                port,
+                port: Some(port),
                 side: if is_response {
                     Side::Response
                 } else {

@@ -239,7 +239,7 @@ fn read_http(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<Vec<htt
         );
     }
     Some(vec![http::Rule {
-        port: port?,
+        port: Some(port?),
         side,
         matches,
         probability,

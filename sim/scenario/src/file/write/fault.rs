@@ -214,7 +214,9 @@ fn clock(skew: Skew) -> Entries {
 }
 
 fn of_http(rule: &http::Rule) -> Entries {
-    let mut fields = vec![entry("port", rule.port.to_string())];
+    // Only a document leaves the port open, and documents are written as they were.
+    let port = rule.port.map(|port| entry("port", port.to_string()));
+    let mut fields: Entries = port.into_iter().collect();
     let mut optional = |key: &str, value: Option<String>| {
         fields.extend(value.map(|value| entry(key, value)));
     };

@@ -74,7 +74,7 @@ impl Interceptor {
         let mut redirected = BTreeSet::new();
         loop {
             let rules = self.rules.borrow_and_update().clone();
-            let wanted: BTreeSet<u16> = rules.iter().map(|rule| rule.port).collect();
+            let wanted: BTreeSet<u16> = rules.iter().filter_map(|rule| rule.port).collect();
             for port in wanted.difference(&redirected) {
                 let to = match ports.get(port) {
                     Some(to) => *to,
@@ -192,7 +192,7 @@ impl Interceptor {
 
     fn rules_for(&self, port: u16, side: Side) -> Vec<Rule> {
         let rules = self.rules.borrow();
-        let concerned = |rule: &&Rule| rule.port == port && rule.side == side;
+        let concerned = |rule: &&Rule| rule.port == Some(port) && rule.side == side;
         rules.iter().filter(concerned).cloned().collect()
     }
 

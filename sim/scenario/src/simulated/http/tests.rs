@@ -202,7 +202,7 @@ impl Connection {
 
 fn rule(side: Side, effect: Effect) -> Rule {
     Rule {
-        port: 80,
+        port: Some(80),
         side,
         matches: Matches::default(),
         probability: 1.0,
@@ -276,7 +276,7 @@ fn connections_of_before_are_spared_and_those_that_outlive_the_rules_too() {
 fn another_port_and_the_machine_itself_are_spared() {
     play(1, async |stage: Stage| {
         let mut other = rule(Side::Request, answer(503));
-        other.port = 81;
+        other.port = Some(81);
         stage.set(vec![other, rule(Side::Response, Effect::default())]);
         assert_eq!(stage.get("/").await.unwrap().status, 200);
         stage.set(vec![rule(Side::Request, answer(503))]);
