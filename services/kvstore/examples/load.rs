@@ -1,26 +1,28 @@
-//! A load of transactions on a store that runs: as many connections as the first argument says, for
-//! as many seconds as the second. Each transaction moves an amount between two keys of its
-//! connection's own, with versions and an idempotency key.
+//! A load of transactions: as many connections as the first argument says, for as many seconds as the
+//! second, on the store at ADDRESS, or on one of its own in the folder DIR. Each transaction moves an
+//! amount between two keys of its connection's own, with versions and an idempotency key.
 //!
-//!     KVSTORE_DATA=/tmp/data cargo run --release -p squall-node -- kvstore
-//!     cargo run --release -p squall-kvstore --example load -- 32 5 [ADDRESS]
+//!     cargo run --release -p squall-kvstore --example load -- 32 5 ADDRESS|DIR
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use squall_host::Host;
 use squall_host::net::TcpStream;
+use squall_host::{Host, Launch, Shutdown};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-#[tokio::main(flavor = "current_thread")]
+#[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let word =
         |index: usize, default: &'static str| args.get(index).map_or(default, String::as_str);
     let connections: usize = word(0, "32").parse()?;
     let time = Duration::from_secs(word(1, "5").parse()?);
-    let address: SocketAddr = word(2, "127.0.0.1:8081").parse()?;
     let host = Host::real();
+    let address: SocketAddr = match word(2, "127.0.0.1:8081") {
+        folder if folder.starts_with('/') => store(&host, folder).await?,
+        address => address.parse()?,
+    };
     let start = Instant::now();
     let mut clients = Vec::new();
     for n in 0..connections {
@@ -68,4 +70,23 @@ async fn client(n: usize, mut stream: TcpStream, end: Instant) -> std::io::Resul
         waits.push(begun.elapsed());
     }
     Ok(waits)
+}
+
+/// A store in this process.
+async fn store(host: &Host, folder: &str) -> Result<SocketAddr, Box<dyn std::error::Error>> {
+    let listener = host.net.listen(([127, 0, 0, 1], 0).into())?;
+    let address = listener.local_addr()?;
+    drop(listener);
+    let env = [("LISTEN", &*address.to_string()), ("KVSTORE_DATA", folder)];
+    let loaded = squall_kvstore::load(&Launch {
+        env: env
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into(),
+        ..Launch::default()
+    })?;
+    tokio::spawn(loaded.start(host.clone(), Shutdown::never()));
+    while host.net.connect(address).await.is_err() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    Ok(address)
 }
