@@ -26,7 +26,7 @@ pub(crate) fn host() -> Host {
     Host::new(
         &name,
         Net::new(net::RealNet),
-        Disk::new(disk::RealDisk),
+        Disk::new(disk::RealDisk::default()),
         Output::new(RealOutput),
     )
 }

@@ -1,43 +1,98 @@
 //! The real file system behind the driver.
+//!
+//! Appends and syncs are one hop to tokio's blocking threads each: a log waits for both. A folder is
+//! synced only when a name may have changed since it was: it costs as much as the file.
 
-use std::io;
-use std::path::Path;
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use tokio::fs;
-use tokio::io::AsyncWriteExt;
 
 use crate::disk::DiskDriver;
 
-pub(super) struct RealDisk;
+#[derive(Default)]
+pub(super) struct RealDisk(Arc<Mutex<Names>>);
+
+/// Which folders' names are durable. One count for all folders, as a folder may be written in more
+/// than one way.
+#[derive(Default)]
+struct Names {
+    /// How often something was created, renamed or removed.
+    changes: u64,
+    /// For a folder, the count before it was synced. One that is absent was never synced: what a
+    /// process before this one did there may not be durable.
+    synced: HashMap<PathBuf, u64>,
+}
+
+impl RealDisk {
+    fn changed(names: &Mutex<Names>) {
+        lock(names).changes += 1;
+    }
+
+    fn append_now(path: &str, data: &[u8], names: &Mutex<Names>) -> io::Result<()> {
+        let mut options = File::options();
+        options.append(true);
+        match options.open(path) {
+            Ok(mut file) => file.write_all(data),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                if let Some(folder) = Path::new(path).parent() {
+                    create_folder(folder)?;
+                }
+                let mut file = options.create(true).open(path)?;
+                Self::changed(names);
+                file.write_all(data)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn sync_now(path: &str, names: &Mutex<Names>) -> io::Result<()> {
+        File::open(path)?.sync_data()?;
+        let Some(folder) = Path::new(path).parent() else {
+            return Ok(());
+        };
+        // Whoever changes a name counts it before they are told that it is done.
+        let changes = {
+            let names = lock(names);
+            if names.synced.get(folder) == Some(&names.changes) {
+                return Ok(());
+            }
+            names.changes
+        };
+        File::open(folder)?.sync_all()?;
+        lock(names).synced.insert(folder.to_owned(), changes);
+        Ok(())
+    }
+}
+
+fn lock(names: &Mutex<Names>) -> std::sync::MutexGuard<'_, Names> {
+    names.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Does what blocks on a thread that may.
+fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> BoxFuture<'static, io::Result<T>> {
+    Box::pin(async move {
+        let done = tokio::task::spawn_blocking(work).await;
+        done.unwrap_or_else(|error| Err(io::Error::other(error)))
+    })
+}
 
 impl DiskDriver for RealDisk {
     fn append(&self, path: &str, data: Bytes) -> BoxFuture<'static, io::Result<()>> {
-        let path = path.to_owned();
-        Box::pin(async move {
-            if let Some(folder) = Path::new(&path).parent() {
-                create_folder(folder).await?;
-            }
-            let mut file = fs::OpenOptions::new()
-                .create(true)
-                .append(true)
-                .open(&path)
-                .await?;
-            file.write_all(&data).await?;
-            file.flush().await
-        })
+        let (path, names) = (path.to_owned(), self.0.clone());
+        blocking(move || Self::append_now(&path, &data, &names))
     }
 
     fn sync(&self, path: &str) -> BoxFuture<'static, io::Result<()>> {
-        let path = path.to_owned();
-        Box::pin(async move {
-            fs::File::open(&path).await?.sync_data().await?;
-            match Path::new(&path).parent() {
-                Some(folder) => fs::File::open(folder).await?.sync_all().await,
-                None => Ok(()),
-            }
-        })
+        let (path, names) = (path.to_owned(), self.0.clone());
+        blocking(move || Self::sync_now(&path, &names))
     }
 
     fn read(&self, path: &str) -> BoxFuture<'static, io::Result<Bytes>> {
@@ -57,13 +112,21 @@ impl DiskDriver for RealDisk {
     }
 
     fn rename(&self, from: &str, to: &str) -> BoxFuture<'static, io::Result<()>> {
-        let (from, to) = (from.to_owned(), to.to_owned());
-        Box::pin(async move { fs::rename(&from, &to).await })
+        let (from, to, names) = (from.to_owned(), to.to_owned(), self.0.clone());
+        blocking(move || {
+            std::fs::rename(&from, &to)?;
+            Self::changed(&names);
+            Ok(())
+        })
     }
 
     fn remove(&self, path: &str) -> BoxFuture<'static, io::Result<()>> {
-        let path = path.to_owned();
-        Box::pin(async move { fs::remove_file(&path).await })
+        let (path, names) = (path.to_owned(), self.0.clone());
+        blocking(move || {
+            std::fs::remove_file(&path)?;
+            Self::changed(&names);
+            Ok(())
+        })
     }
 
     fn list(&self, folder: &str) -> BoxFuture<'static, io::Result<Vec<String>>> {
@@ -86,10 +149,10 @@ impl DiskDriver for RealDisk {
 
 /// Makes a folder and those above it, and makes that durable, so that a sync of a file needs to
 /// think of one folder only.
-async fn create_folder(folder: &Path) -> io::Result<()> {
+fn create_folder(folder: &Path) -> io::Result<()> {
     let mut missing = Vec::new();
     for folder in folder.ancestors() {
-        if fs::try_exists(folder).await? {
+        if folder.try_exists()? {
             break;
         }
         missing.push(folder);
@@ -97,9 +160,9 @@ async fn create_folder(folder: &Path) -> io::Result<()> {
     if missing.is_empty() {
         return Ok(());
     }
-    fs::create_dir_all(folder).await?;
+    std::fs::create_dir_all(folder)?;
     for parent in missing.iter().filter_map(|folder| folder.parent()) {
-        fs::File::open(parent).await?.sync_all().await?;
+        File::open(parent)?.sync_all()?;
     }
     Ok(())
 }
