@@ -42,15 +42,14 @@ const PAUSE: Backoff = Backoff {
     tries: u32::MAX,
 };
 
-/// Between refusals in a row, from the third on, so that two instances with the same accounts do not
-/// refuse each other in step.
+/// Between refusals, from so many in a row on. Not sooner: whoever pauses lets the others refuse him again.
+const REFUSALS_IN_A_ROW: u32 = 16;
 const YIELD: Backoff = Backoff {
     base: Duration::from_millis(1),
-    cap: Duration::from_millis(20),
+    cap: Duration::from_millis(4),
     jitter: 1.0,
     tries: u32::MAX,
 };
-const REFUSALS_IN_A_ROW: u32 = 3;
 
 /// The task that sends transactions.
 pub(crate) struct Worker {
