@@ -161,6 +161,30 @@ async fn a_transfer_that_does_not_fit_is_refused_alone() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_the_store_refuses_does_not_take_others_with_it() {
+    let (_, store, service) = with_store(TRANSACTIONAL);
+    let long = "x".repeat(2_000);
+    let mut transfers: Vec<_> = (0..10).map(|_| service.transfer("a", "b", 1)).collect();
+    transfers.push(service.transfer(&long, "b", 1));
+    transfers.extend((0..10).map(|_| service.transfer("a", "c", 1)));
+    let answers = futures::future::join_all(transfers).await;
+    let refused: Vec<_> = answers
+        .iter()
+        .filter(|answer| answer.status != 200)
+        .collect();
+    assert_eq!(refused.len(), 1, "{refused:?}");
+    assert_eq!(
+        (refused[0].status, store.balance("a"), store.sum()),
+        (503, 20, 0)
+    );
+    let before = service.metric("splitdim_store_calls_total").await;
+    let transfers = (0..20).map(|_| service.transfer("a", "b", 1));
+    futures::future::join_all(transfers).await;
+    let after = service.metric("splitdim_store_calls_total").await;
+    assert!(after - before < 10, "they still go alone: {before} {after}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_value_that_is_no_balance_refuses_its_accounts_alone() {
     let (_, store, service) = with_store(TRANSACTIONAL);
     let odd = ("a lot".to_owned(), 7);

@@ -15,6 +15,9 @@ use super::memory::Memory;
 
 pub(crate) const PORT: u16 = 8_081;
 
+/// The longest key in a transaction.
+const KEY_BYTES_MAX: usize = 1_024;
+
 /// What becomes of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fate {
@@ -204,6 +207,10 @@ impl State {
             return (200, String::new());
         }
         let list = list.as_array().unwrap();
+        let long = |entry: &Value| entry["key"].as_str().unwrap().len() > KEY_BYTES_MAX;
+        if list.iter().any(long) {
+            return (400, "a key is too long".to_owned());
+        }
         let lenient = self.lenient;
         let stale: Vec<Value> = list
             .iter()
