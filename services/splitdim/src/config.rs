@@ -2,12 +2,16 @@
 //! the variable, as in the lab.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroUsize;
 use std::str::FromStr;
 use std::time::Duration;
 
 use squall_host::{Diagnostic, Diagnostics, Launch};
 
 use crate::accounts::Overflow;
+
+/// Requests in progress, unless said otherwise.
+const IN_FLIGHT: NonZeroUsize = NonZeroUsize::new(1_024).expect("it is not 0");
 
 /// What the service is told.
 ///
@@ -148,7 +152,7 @@ impl Config {
             store: settings.store(),
             request_timeout: settings.milliseconds("REQUEST_TIMEOUT_MS", 10_000),
             store_timeout: settings.milliseconds("STORE_TIMEOUT_MS", 2_000),
-            in_flight_max: settings.parsed("IN_FLIGHT_MAX", 1_024),
+            in_flight_max: settings.parsed("IN_FLIGHT_MAX", IN_FLIGHT).get(),
             shutdown_delay: settings.milliseconds("SHUTDOWN_DELAY_MS", 0),
             shutdown_grace: settings.milliseconds("SHUTDOWN_GRACE_MS", 600_000),
             connections_max: settings.parsed("CONNECTIONS_MAX", 4_096),
@@ -352,7 +356,7 @@ mod tests {
         let env = [
             ("LISTEN", "8080"),
             ("REQUEST_TIMEOUT_MS", "1s"),
-            ("IN_FLIGHT_MAX", "-1"),
+            ("IN_FLIGHT_MAX", "0"),
             ("OVERFLOW", "panic"),
             ("DOWNSTREAM_STATUS", "500"),
             ("UNKNOWN_PATHS", "yes"),

@@ -28,7 +28,7 @@ use crate::transfer::Transfer;
 /// Balances, wherever they are.
 pub(crate) enum Ledger {
     Local(Local),
-    Remote(Remote),
+    Remote(Box<Remote>),
 }
 
 /// Balances in the store.
@@ -59,10 +59,8 @@ impl Ledger {
         };
         let log = Arc::new(Log::new(host.out.clone()));
         let remote = |store: Arc<Store>, writes| {
-            Self::Remote(Remote {
-                reads: Reads::new(store),
-                writes,
-            })
+            let reads = Reads::new(store);
+            Self::Remote(Box::new(Remote { reads, writes }))
         };
         match config.mode {
             Mode::Local => (Self::Local(Local::new(overflow)), None),
@@ -152,11 +150,11 @@ impl Ledger {
     /// Why it does no more transfers, if so.
     pub(crate) fn is_broken(&self) -> bool {
         match self {
-            Self::Remote(Remote {
-                writes: Writes::Resilient(resilient),
-                ..
-            }) => resilient.is_broken(),
-            _ => false,
+            Self::Remote(remote) => match &remote.writes {
+                Writes::Resilient(resilient) => resilient.is_broken(),
+                Writes::Endless(..) | Writes::Transactional(_) => false,
+            },
+            Self::Local(_) => false,
         }
     }
 }

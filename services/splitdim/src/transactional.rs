@@ -42,15 +42,14 @@ const PAUSE: Backoff = Backoff {
     tries: u32::MAX,
 };
 
-/// Between refusals in a row, from the third on, so that two instances with the same accounts do not
-/// refuse each other in step.
+/// Between refusals, from so many in a row on. Not sooner: whoever pauses lets the others refuse him again.
+const REFUSALS_IN_A_ROW: u32 = 16;
 const YIELD: Backoff = Backoff {
     base: Duration::from_millis(1),
-    cap: Duration::from_millis(20),
+    cap: Duration::from_millis(4),
     jitter: 1.0,
     tries: u32::MAX,
 };
-const REFUSALS_IN_A_ROW: u32 = 3;
 
 /// The task that sends transactions.
 pub(crate) struct Worker {
@@ -62,6 +61,8 @@ pub(crate) struct Worker {
     cache: Cache,
     /// The queue's count of resets that the cache knows of.
     resets: u64,
+    /// So many of the next transfers go alone, for the store refused them together.
+    alone: usize,
     random: Random,
     /// What no other instance has, nor this one after a restart.
     name: String,
@@ -97,6 +98,7 @@ impl Worker {
             overflow,
             cache: Cache::default(),
             resets: 0,
+            alone: 0,
             name: format!("{:016x}{:016x}", random.bits(), random.bits()),
             random,
             sent: 0,
@@ -139,7 +141,12 @@ impl Worker {
             self.resets = self.queue.resets();
             self.cache.clear();
         }
-        let taken = self.queue.take(BATCH_MAX, BATCH_BYTES_MAX);
+        let most = match self.alone {
+            0 => BATCH_MAX,
+            _ => 1,
+        };
+        let taken = self.queue.take(most, BATCH_BYTES_MAX);
+        self.alone = self.alone.saturating_sub(taken.len());
         let batch = Batch::fold(taken, &self.cache, self.overflow);
         if batch.transfers.is_empty() {
             self.store.client.keep(line);
@@ -163,6 +170,12 @@ impl Worker {
             Outcome::NotSent(why) => {
                 self.queue.put_back(batch.transfers);
                 Err(why)
+            }
+            // One of them may be what the store does not like, such as a name that is too long for it.
+            Outcome::Refused(TransferError::NotApplied(_)) if batch.transfers.len() > 1 => {
+                self.alone = batch.transfers.len();
+                self.queue.put_back(batch.transfers);
+                Ok(true)
             }
             Outcome::Refused(error) => {
                 self.log.line(&format!("transfer: {error}"));
