@@ -61,7 +61,19 @@ pub fn programs() -> BTreeMap<&'static str, Program> {
         Program {
             name: "splitdim",
             about: "Who owes whom: transfers over the key-value store, in four modes",
-            usage: "squall-node splitdim",
+            usage: "squall-node splitdim [-mode MODE] [-addr HOST:PORT]\n\n\
+                    KVSTORE_MODE               as -mode: local (default), kvstore, resilientkvstore,\n\
+                    \x20                          transactionalkvstore\n\
+                    KVSTORE_ADDR               as -addr: the store (localhost:8081)\n\
+                    LISTEN                     where it listens (0.0.0.0:8080)\n\
+                    REQUEST_TIMEOUT_MS         no answer is later, but for transfers in mode kvstore (10000)\n\
+                    STORE_TIMEOUT_MS           for one request to the store (2000)\n\
+                    IN_FLIGHT_MAX              requests in progress; more get 503 at once (1024)\n\
+                    SHUTDOWN_DELAY_MS          serves on for so long after SIGTERM (0)\n\
+                    SHUTDOWN_GRACE_MS          after that, for what is in progress (600000)\n\
+                    CONNECTIONS_MAX            clients at a time (4096)\n\n\
+                    The original's ways: UNKNOWN_MODE=local, DOWNSTREAM_STATUS=400, UNKNOWN_PATHS=page,\n\
+                    OVERFLOW=wrap, EMPTY_NAMES=accept.",
             load: squall_splitdim::load,
         },
         Program {

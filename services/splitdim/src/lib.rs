@@ -1,38 +1,60 @@
-//! See docs; the seam of its neighbours: `load` and `run`.
+//! SplitDim: who owes whom. A transfer moves one balance up and another down; `clear` says who pays whom
+//! so that nobody owes anything. Balances are in this process or in a key-value store, and change in one
+//! of four ways; two of them are the seed's and lose money, which is what they are for.
+//!
+//! | module | idea |
+//! |---|---|
+//! | [`config`] | flags and environment, read |
+//! | `api`, `page` | the routes and their answers; the page for browsers |
+//! | `slots`, `metrics`, `log` | how many requests at a time; what is counted; what is told, in bounds |
+//! | [`transfer`], [`accounts`], `settle` | a transfer as it is sent; balances; who pays whom |
+//! | `ledger` | the four modes behind one face |
+//! | `local` | mode `local`: balances in this process |
+//! | `kvstore`, `resilient`, `set_balance` | the seed's two ways to change balances in the store |
+//! | `transactional`, `queue`, `batch` | the way that is exact: one transaction for all that wait |
+//! | `client`, `store`, `reads` | HTTP to the store; its calls; what every mode reads |
+//!
+//! Deliberately absent: users, logins, currencies, a history of transfers.
 
-use std::io;
-use std::net::SocketAddr;
+pub mod accounts;
+mod api;
+mod batch;
+mod client;
+pub mod config;
+mod error;
+mod kvstore;
+mod ledger;
+mod local;
+mod log;
+mod metrics;
+mod page;
+mod queue;
+mod reads;
+mod resilient;
+mod set_balance;
+mod settle;
+mod slots;
+mod store;
+mod transactional;
+pub mod transfer;
 
-use axum::Router;
-use axum::routing::get;
+use std::sync::Arc;
+
 use squall_host::serve::Http;
 use squall_host::{Diagnostics, Facts, Host, Launch, Loaded, Shutdown};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
 
-/// What the service is told.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// Where it listens.
-    pub listen: SocketAddr,
-}
+pub use config::Config;
+pub use error::Error;
 
-/// Why the service ended.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// Its port is taken, or the address is not this machine's.
-    #[error("cannot listen on {address}")]
-    Listen {
-        /// The address.
-        address: SocketAddr,
-        /// Why.
-        source: io::Error,
-    },
-}
+use crate::ledger::Ledger;
+use crate::metrics::Metrics;
+use crate::slots::Slots;
 
-/// Reads arguments and environment.
-pub fn load(_: &Launch) -> Result<Loaded, Diagnostics> {
-    let config = Config {
-        listen: ([0, 0, 0, 0], 8080).into(),
-    };
+/// Reads flags and environment; see [`Config`].
+pub fn load(launch: &Launch) -> Result<Loaded, Diagnostics> {
+    let config = Config::read(launch)?;
     let facts = Facts {
         listens: vec![(config.listen, None)],
         ..Facts::default()
@@ -42,14 +64,42 @@ pub fn load(_: &Launch) -> Result<Loaded, Diagnostics> {
     }))
 }
 
-/// Serves until a stop is asked for and the requests in flight are done.
+/// Serves until a stop is asked for and what is in progress is done, or the grace period is over.
 pub async fn run(config: Config, host: Host, shutdown: Shutdown) -> Result<(), Error> {
     let address = config.listen;
     let listener = host
         .net
         .listen(address)
         .map_err(|source| Error::Listen { address, source })?;
-    let router = Router::new().route("/healthz", get(async || "OK"));
-    Http::default().serve(listener, router, shutdown).await;
+    let (delay, grace) = (config.shutdown_delay, config.shutdown_grace);
+    let limits = Http {
+        connections_max: config.connections_max,
+        grace,
+        ..Http::default()
+    };
+    let metrics = Arc::new(Metrics::default());
+    let slots = Slots::new(config.in_flight_max);
+    let (ledger, worker) = Ledger::new(&config, &host, &metrics);
+    let mut tasks = JoinSet::new(); // ends with this function
+    if let Some(worker) = worker {
+        tasks.spawn(worker.run());
+    }
+    let router = api::router(api::App {
+        config,
+        ledger,
+        metrics,
+        slots: slots.clone(),
+        shutdown: shutdown.clone(),
+    });
+    // Who was told of this instance goes on sending until the news of its end has reached everybody.
+    let (close, closed) = Shutdown::new();
+    let closing = async {
+        shutdown.requested().await;
+        sleep(delay).await;
+        close.request();
+        // Transfers whose clients have left are in progress, too.
+        let _ = timeout(grace, slots.empty()).await;
+    };
+    tokio::join!(limits.serve(listener, router, closed), closing);
     Ok(())
 }
