@@ -41,7 +41,8 @@ async function call(path, options = {}) {
   }
   if (!response.ok) {
     // An error in HTML is a proxy's page: of no use here.
-    const plain = text.trim().startsWith('<') ? '' : text.trim().replace(/\.$/, '').slice(0, 300);
+    const line = text.trim().replace(/^Transfer request failed: /, '').replace(/\.$/, '');
+    const plain = line.startsWith('<') ? '' : line.slice(0, 300);
     throw new Refused({status: response.status, text: plain, retryAfter: response.headers.get('retry-after')});
   }
   return text;
@@ -99,8 +100,13 @@ const readAccounts = latest();
 const readClear = latest();
 
 async function showBalances() {
-  const accounts = await readAccounts('/api/accounts');
+  const accounts = await readAccounts('/api/accounts').catch((problem) => {
+    $('balances-empty').hidden = true;
+    $('balances-stale').hidden = false;
+    throw problem;
+  });
   if (!accounts) return;
+  $('balances-stale').hidden = true;
   $('balances-rows').replaceChildren(...accounts.map(({holder, balance}) => {
     const who = element('th', '', name(holder));
     who.scope = 'row';
@@ -157,7 +163,8 @@ async function change(what, done, request) {
     await request();
   } catch (problem) {
     saying((answer) => explain(what, answer), problem);
-    await showAll().catch(() => {});
+    // Not waited for: a store that is away is away for this, too. The balances say themselves that they are old.
+    showAll().catch(() => {});
     return false;
   }
   say({status: done});
@@ -208,7 +215,4 @@ $('reset-dialog').addEventListener('close', () => {
   alone($('reset-button'), () => change('The reset', 'Everything is forgotten.', () => call('/api/reset')));
 });
 
-showBalances().catch((problem) => {
-  $('balances-empty').textContent = '';
-  saying(couldNotRead('The balances'), problem);
-});
+showBalances().catch((problem) => saying(couldNotRead('The balances'), problem));

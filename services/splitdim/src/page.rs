@@ -2,11 +2,13 @@
 //!
 //! Deliberately absent: anything made here; the page asks the same API as every other client.
 
+use axum::Router;
 use axum::http::HeaderValue;
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::response::{IntoResponse, Response};
+use axum::routing::get;
 
 /// The page's own files and API, and nothing else: no inline script or style, no other site, no frame around it.
 /// The icon is in the page.
@@ -26,20 +28,23 @@ pub(crate) fn page() -> Response {
     response
 }
 
-/// `GET /splitdim.js`.
-pub(crate) fn script() -> Response {
-    file(
-        "text/javascript; charset=utf-8",
-        include_str!("../page/splitdim.js"),
-    )
-}
-
-/// `GET /splitdim.css`.
-pub(crate) fn style() -> Response {
-    file(
-        "text/css; charset=utf-8",
-        include_str!("../page/splitdim.css"),
-    )
+/// What the page asks for besides: its script and its style.
+pub(crate) fn files<S: Clone + Send + Sync + 'static>() -> Router<S> {
+    let script = async || {
+        file(
+            "text/javascript; charset=utf-8",
+            include_str!("../page/splitdim.js"),
+        )
+    };
+    let style = async || {
+        file(
+            "text/css; charset=utf-8",
+            include_str!("../page/splitdim.css"),
+        )
+    };
+    Router::new()
+        .route("/splitdim.js", get(script))
+        .route("/splitdim.css", get(style))
 }
 
 /// To be asked for again each time: after a rolling update the three are of one version at the next look.

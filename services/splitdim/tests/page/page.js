@@ -139,6 +139,7 @@ const tests = {
     await until(page, 'error', 'The transfer was refused');
     assert.equal(await page.getAttribute('#error', 'role'), 'alert');
     assert.equal(await page.inputValue('#amount'), '1');
+    assert.equal(await page.locator('#balances-stale').isVisible(), false);
     assert.equal(await api('/api/accounts'), '[]');
     // The next success takes the error away.
     await page.fill('#receiver', 'b');
@@ -230,6 +231,7 @@ const tests = {
     await page.fill('#amount', '12');
     await page.press('#amount', 'Enter');
     await until(page, 'error', 'refused');
+    await idle(page);
     await page.screenshot({path: `${pictures}/phone-dark.png`});
     await page.setViewportSize(DESK);
     await page.screenshot({path: `${pictures}/desk-dark.png`});
@@ -241,6 +243,9 @@ const tests = {
     await page.click('#sender');
     await transferByKeyboard(page, 'a', 'b', '1');
     await until(page, 'error', 'The transfer was not applied');
+    await idle(page);
+    assert.match(await text(page, 'error'), /Try again in \d+ s\.$/);
+    assert.equal(await page.locator('#balances-stale').isVisible(), true);
     await page.screenshot({path: `${pictures}/storeless.png`});
   },
 };
