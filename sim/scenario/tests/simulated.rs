@@ -10,7 +10,7 @@ use axum::Router;
 use axum::routing::get;
 use futures::future::BoxFuture;
 use squall_host::{Diagnostics, Facts, Host, Launch, Loaded, Shutdown};
-use squall_record::{RunRecord, Verdict};
+use squall_record::{Outcome, RunRecord, Verdict};
 use squall_scenario::{Plan, Programs, RunError, RunOptions, simulated};
 
 /// A web server that says who it is.
@@ -79,6 +79,46 @@ fn play(test: &str, seed: u64, scenario: &str) -> RunRecord {
     let plan = open(&files(test, scenario)).unwrap();
     let options = RunOptions { seed, trace: None };
     simulated::run(&plan, exec, &options, Arc::new(())).unwrap()
+}
+
+const DRAW: &str = "
+clients:
+  - name: load
+    post: 'http://localhost:8080/?k=${k}'
+    body: '{\"from\":${a},\"to\":${b}}'
+    every: 10ms
+    users: 3
+    keep_body: true
+    draw: {a: 1..1000, b: 1..1000, k: [x, y]}
+    differ: [a, b]
+phases:
+  - {phase: one, for: 1s}
+  - {phase: two, requests: 60}
+";
+
+#[test]
+fn the_seed_decides_what_is_drawn() {
+    let requests = |seed| {
+        let record = play("draw", seed, DRAW);
+        let sent = record.samples.into_iter().map(|sample| {
+            assert!(
+                sample.is_ok() || sample.outcome == Outcome::Status(405),
+                "{sample:?}"
+            );
+            (sample.sent_us, sample.request.unwrap().as_str().to_owned())
+        });
+        sent.collect::<Vec<_>>()
+    };
+    let first = requests(7);
+    assert!(first.len() > 100, "{}", first.len());
+    assert_eq!(requests(7), first);
+    let bodies = |all: &[(u64, String)]| -> std::collections::BTreeSet<String> {
+        all.iter().map(|(_, body)| body.clone()).collect()
+    };
+    let (first, other) = (bodies(&first), bodies(&requests(8)));
+    // Both phases draw anew, and not the same again: of a million there are hardly two alike.
+    assert!(first.len() > 100, "{}", first.len());
+    assert!(first.intersection(&other).count() < 10);
 }
 
 const KILL: &str = "
