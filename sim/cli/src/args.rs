@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Parser, Subcommand, ValueEnum};
 use squall_scenario::units;
 
+use crate::history::HistoryArgs;
 use crate::load::args::LoadArgs;
 use crate::sweep::args::{MergeArgs, SweepArgs};
 use crate::watch::args::WatchArgs;
@@ -30,6 +31,7 @@ Examples:
   squall run FILE --twice                            is the run the same in a second process?
   squall watch FILE                                  a dashboard of the run
   squall load http://127.0.0.1:8081/users            requests to a real stack, one by one
+  squall history run.json --format edn               invocations and completions, for checkers
   squall sweep scenarios --seeds 0..200              many seeds, on all cores
   squall check docker-compose.yml nginx.conf         what is wrong, what has no effect here
 
@@ -47,6 +49,8 @@ pub(crate) enum Command {
     Watch(WatchArgs),
     /// Send requests one after the other, and say who answered each, and from which database
     Load(LoadArgs),
+    /// Print a run as a history of invocations and completions, for checkers such as Jepsen's
+    History(HistoryArgs),
     /// Put the outputs of several sweeps together
     Merge(MergeArgs),
     /// Write the scenario that an exploring run of a seed plays
@@ -75,7 +79,8 @@ pub(crate) struct RunArgs {
     /// Write every event to this file, one line for each
     #[arg(long, value_name = "FILE")]
     pub(crate) trace: Option<PathBuf>,
-    /// Write all that is known of the run to this file, for `squall watch` and `squall load`
+    /// Write all that is known of the run to this file, for `squall watch`, `squall load` and
+    /// `squall history`
     #[arg(long, value_name = "FILE")]
     pub(crate) record: Option<PathBuf>,
     /// Afterwards, write what the services said to standard error

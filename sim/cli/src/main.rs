@@ -10,6 +10,7 @@
 //! | [`shrink`] | `squall shrink`: the smallest scenario that fails in the same way |
 //! | [`watch`] | `squall watch`: a run as a dashboard |
 //! | [`load`] | `squall load`: requests one by one, from a real stack or out of a record |
+//! | [`history`] | `squall history`: a run as invocations and completions, for checkers |
 //! | [`list`] | `squall list`: the scenarios in a folder |
 //! | [`check`] | `squall check`: what is wrong with files, and what has no effect here |
 //! | [`scenarios`] | the scenario files of a folder |
@@ -23,6 +24,7 @@ mod args;
 mod check;
 mod exit;
 mod explore;
+mod history;
 mod list;
 mod load;
 mod programs;
@@ -54,6 +56,7 @@ fn main() -> ExitCode {
             Command::Shrink(shrink) => shrink::shrink(&shrink),
             Command::Watch(args) => watch::watch(&args),
             Command::Load(args) => load::load(&args),
+            Command::History(args) => history::history(&args),
             Command::List(list) => list::list(&list.folder),
             Command::Check(check) => check::check(&check.files),
         },

@@ -56,8 +56,8 @@
 //!   - name: load
 //!     get: http://localhost:8080/data   # or post, put, delete, patch, head
 //!     headers: {accept: application/json}
-//!     body: '{"to": "u${a}"}'           # ${NAME} here, in the path or in a header is what is drawn
-//!     draw: {a: 1..20, b: [x, y]}       # for each request: whole numbers, both ends included, or a text
+//!     body: '{"from":"${a}","to":"${b}"}' # ${NAME} here, in the path or in a header is what is drawn
+//!     draw: {a: 1..20, b: [x, y]}       # for each request: a whole number, both ends included, or a text
 //!     differ: [a, b]                    # and these are different from each other
 //!     rate: 50/s                        # open loop; or a closed one: `every: 500ms`, `users: 3`
 //!     timeout: 30s

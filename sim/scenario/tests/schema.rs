@@ -205,6 +205,70 @@ fn complaints(text: &str) -> Vec<String> {
 fn every_mistake_has_its_line_and_its_help() {
     let cases: &[(String, &[&str])] = &[
         (
+            client("post: http://x/\n    rate: 1/s\n    body: u${a}"),
+            &["7: `${a}` is not drawn / say what it is: `draw: {a: 1..100}`"],
+        ),
+        (
+            client(
+                "post: 'http://x/${who}'\n    rate: 1/s\n    headers: {x: '${b}'}\n    body: u${a\n    draw: {whom: 1..2}",
+            ),
+            &[
+                "5: `${who}` is not drawn / did you mean `whom`?",
+                "7: `${b}` is not drawn",
+                "8: `${a` names nothing that is drawn / write `${NAME}`",
+                "9: `whom` is drawn, and nothing of the request uses it / write `${whom}` in the body",
+            ],
+        ),
+        (
+            client(
+                "post: http://x/\n    rate: 1/s\n    body: ${a} ${b} ${c}\n    draw:\n      a: 2..1\n      b: []\n      c: 1.5..2\n      d-e: 1..2",
+            ),
+            &[
+                "9: `a: 2..1` is nothing to draw from / write whole numbers",
+                "10: `b: ` is nothing to draw from",
+                "11: `c: 1.5..2` is nothing to draw from",
+                "12: `d-e` is no name of what is drawn",
+            ],
+        ),
+        (
+            client(
+                "get: 'http://x/${t}'\n    rate: 1/s\n    headers: {x: '${t}'}\n    draw: {t: ['a b', \"c\\nd\"]}",
+            ),
+            &[
+                "5: `a b`, drawn for `${t}`, cannot stand in the path of an address / encode it",
+                "7: `c\nd`, drawn for `${t}`, cannot stand in a header",
+            ],
+        ),
+        (
+            client(
+                "post: http://x/\n    rate: 1/s\n    body: ${a}${b}${c}\n    draw: {a: 1..2, b: ['1', '2'], c: 2..2}\n    differ: [a, b, c]",
+            ),
+            &["9: `a`, `b`, `c` cannot all be different / draw them from more values"],
+        ),
+        (
+            client(
+                "post: http://x/\n    rate: 1/s\n    body: ${a}${b}\n    draw: {a: 1..2, b: 1..2}\n    differ: [a, d]",
+            ),
+            &["9: `d` differs from others, and is not drawn / "],
+        ),
+        (
+            client(
+                "post: http://x/\n    rate: 1/s\n    body: ${a}${b}\n    draw: {a: 1..2, b: 1..2}\n    differ: a",
+            ),
+            &["9: one cannot differ from each other / name from 2 to 8"],
+        ),
+        (
+            client("get: http://x/\n    rate: 1/s\n    value: {metric: 'a{b=\"c\"}'}"),
+            &["7: `a{b=\"c\"}` is no name of a metric"],
+        ),
+        (
+            client("get: http://x/\n    rate: 1/s\n    backend: {metric: a}"),
+            &[
+                "7: where to read a value has no `header`",
+                "7: unknown key `metric`",
+            ],
+        ),
+        (
             "scenario: x\nphases: []\n".to_owned(),
             &["1: the scenario has no `system`", "at least one phase"],
         ),

@@ -10,7 +10,7 @@ use axum::Router;
 use axum::routing::get;
 use futures::future::BoxFuture;
 use squall_host::{Diagnostics, Facts, Host, Launch, Loaded, Shutdown};
-use squall_record::{RunRecord, Verdict};
+use squall_record::{Failure, Fate, Outcome, RunRecord, Verdict};
 use squall_scenario::{Plan, Programs, RunError, RunOptions, simulated};
 
 /// A web server that says who it is.
@@ -79,6 +79,71 @@ fn play(test: &str, seed: u64, scenario: &str) -> RunRecord {
     let plan = open(&files(test, scenario)).unwrap();
     let options = RunOptions { seed, trace: None };
     simulated::run(&plan, exec, &options, Arc::new(())).unwrap()
+}
+
+const DRAW: &str = "
+clients:
+  - name: load
+    post: 'http://localhost:8080/?k=${k}'
+    body: '{\"from\":${a},\"to\":${b}}'
+    every: 10ms
+    users: 3
+    keep_body: true
+    draw: {a: 1..1000, b: 1..1000, k: [x, y]}
+    differ: [a, b]
+phases:
+  - {phase: one, for: 1s}
+  - {phase: two, requests: 60}
+";
+
+#[test]
+fn the_seed_decides_what_is_drawn() {
+    let requests = |seed| {
+        let record = play("draw", seed, DRAW);
+        let sent = record.samples.into_iter().map(|sample| {
+            assert!(
+                sample.is_ok() || sample.outcome == Outcome::Status(405),
+                "{sample:?}"
+            );
+            (sample.sent_us, sample.request.unwrap().as_str().to_owned())
+        });
+        sent.collect::<Vec<_>>()
+    };
+    let first = requests(7);
+    assert!(first.len() > 100, "{}", first.len());
+    assert_eq!(requests(7), first);
+    let bodies = |all: &[(u64, String)]| -> std::collections::BTreeSet<String> {
+        all.iter().map(|(_, body)| body.clone()).collect()
+    };
+    let (first, other) = (bodies(&first), bodies(&requests(8)));
+    // Both phases draw anew, and not the same again: of a million there are hardly two alike.
+    assert!(first.len() > 100, "{}", first.len());
+    assert!(first.intersection(&other).count() < 10);
+}
+
+const GONE: &str = "
+clients:
+  - {name: kept, get: 'http://localhost:8080/', every: 1s, timeout: 30m, keep_alive: true}
+  - {name: fresh, get: 'http://localhost:8080/', every: 1s, timeout: 5m}
+phases:
+  - {phase: gone, for: 60s, steps: [{at: 5s, power_off: one}]}
+";
+
+/// The kernel says "host unreachable" of both; a request on an open connection may have arrived.
+#[test]
+fn only_what_was_not_sent_is_refused() {
+    let record = play("gone", 1, GONE);
+    let failures = |client: &str| -> Vec<(Outcome, Fate)> {
+        let sent = record.samples.iter();
+        let failed = sent.filter(|sample| sample.client.as_str() == client && !sample.is_ok());
+        failed
+            .map(|sample| (sample.outcome, sample.fate()))
+            .collect()
+    };
+    let unreachable = (Outcome::Failure(Failure::Unreachable), Fate::Refused);
+    assert_eq!(failures("fresh")[0], unreachable);
+    let gave_up = (Outcome::Failure(Failure::GaveUp), Fate::Unknown);
+    assert_eq!(failures("kept"), [gave_up]);
 }
 
 const KILL: &str = "

@@ -1,0 +1,85 @@
+//! `squall history`: the requests of a run as a history of invocations and completions, for checkers.
+//!
+//! What the history is, is `squall_report::history`; here is who is in it, and where it goes.
+
+use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+use squall_record::Sample;
+use squall_report::history::{edn, operations, write_json_lines};
+
+use crate::exit::{Exit, say, written};
+use crate::load;
+
+/// What `squall history` can be asked for.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct HistoryArgs {
+    /// The record of a run, as `squall run --record` writes it
+    #[arg(value_name = "RECORD")]
+    record: PathBuf,
+    /// Only the requests of this client; may be given several times
+    #[arg(long, value_name = "NAME")]
+    client: Vec<String>,
+    /// In which form
+    #[arg(long, value_enum, default_value_t = Form::Jsonl)]
+    format: Form,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Form {
+    /// A JSON object a line
+    Jsonl,
+    /// A map of Clojure's data a line, as Jepsen's `history.edn`
+    Edn,
+}
+
+const EXAMPLES: &str = "\
+Prints an invocation and a completion for each request, in the order of time:
+  {\"process\":0,\"type\":\"invoke\",\"f\":\"transfers\",\"value\":{…},\"time\":1203000,\"index\":0}
+  {\"process\":0,\"type\":\"ok\",\"f\":\"transfers\",\"value\":{…},\"time\":4210000,\"index\":1}
+
+A request ends as `ok` (done), `fail` (certainly not done) or `info` (nobody knows).
+
+Examples:
+  squall run FILE --record run.json; squall history run.json
+  squall history run.json --client transfers --client accounts
+  squall history run.json --format edn > history.edn
+
+Exit status: 0, or 2 when there was no request";
+
+/// Does what `squall history` is asked for.
+pub(crate) fn history(args: &HistoryArgs) -> Exit {
+    let record = match load::read(&args.record) {
+        Ok(record) => record,
+        Err(exit) => return exit,
+    };
+    let sent_by = |name: &str| move |sample: &&Sample| sample.client.as_str() == name;
+    for name in &args.client {
+        if !record.samples.iter().any(|sample| sent_by(name)(&sample)) {
+            let mut names: Vec<&str> = record.samples.iter().map(|s| s.client.as_str()).collect();
+            names.sort_unstable();
+            names.dedup();
+            say(format_args!(
+                "error: no client `{name}` sent anything; there are {}",
+                names.join(", ")
+            ));
+            return Exit::BadInput;
+        }
+    }
+    let is_asked_for = |sample: &&Sample| {
+        args.client.is_empty() || args.client.iter().any(|name| sent_by(name)(sample))
+    };
+    let samples: Vec<&Sample> = record.samples.iter().filter(is_asked_for).collect();
+    let mut out = BufWriter::new(io::stdout().lock());
+    let result = match args.format {
+        Form::Jsonl => write_json_lines(operations(&samples), &mut out),
+        Form::Edn => edn::write(operations(&samples), &mut out),
+    };
+    written(result.and_then(|()| out.flush()));
+    match samples.is_empty() {
+        true => Exit::Unknown,
+        false => Exit::Passed,
+    }
+}
