@@ -10,6 +10,7 @@
 //! Deliberately not a linear or SAT solver, which would bring threads, floats or megabytes for a handful
 //! of unknown transfers.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use super::reach::Reach;
@@ -67,10 +68,12 @@ impl System {
             of,
             decided: Vec::new(),
         });
-        let (mut joined, parts) =
-            super::order::order(accounts, joined.collect(), |one: &Joined| {
-                one.adds.iter().map(|(account, _)| *account).collect()
-            });
+        let mut joined: Vec<Joined> = joined.collect();
+        // Once the large ones are decided, what is left fits into sets.
+        let size = |one: &Joined| one.adds.iter().map(|(_, adds)| adds.unsigned_abs()).max();
+        joined.sort_by_key(|one| Reverse(size(one)));
+        let accounts_of = |one: &Joined| one.adds.iter().map(|(account, _)| *account).collect();
+        let (mut joined, parts) = super::order::order(accounts, joined, accounts_of);
         let mut of_account = vec![Vec::new(); accounts];
         for one in &mut joined {
             for &(account, adds) in &one.adds {
