@@ -12,6 +12,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use super::reach::Reach;
 
@@ -40,10 +41,17 @@ pub(crate) struct System {
     count: usize,
     /// Equal variables as one, in the order of deciding them.
     joined: Vec<Joined>,
-    /// Consecutive ranges of `joined` that share no account with each other.
-    parts: Vec<std::ops::Range<usize>>,
+    /// They share no account with each other.
+    parts: Vec<Part>,
     /// For each account: what its undecided variables can add up to, after so many are decided.
     reach: Vec<Vec<Reach>>,
+}
+
+/// Consecutive ones of `joined`.
+struct Part {
+    range: Range<usize>,
+    /// Whether each takes from one account what it gives to another.
+    is_even: bool,
 }
 
 struct Joined {
@@ -74,6 +82,18 @@ impl System {
         joined.sort_by_key(|one| Reverse(size(one)));
         let accounts_of = |one: &Joined| one.adds.iter().map(|(account, _)| *account).collect();
         let (mut joined, parts) = super::order::order(accounts, joined, accounts_of);
+        let is_even = |one: &Joined| {
+            one.adds
+                .iter()
+                .map(|(_, adds)| i128::from(*adds))
+                .sum::<i128>()
+                == 0
+        };
+        let parts = parts.into_iter().map(|range| Part {
+            is_even: joined[range.clone()].iter().all(is_even),
+            range,
+        });
+        let parts = parts.collect();
         let mut of_account = vec![Vec::new(); accounts];
         for one in &mut joined {
             for &(account, adds) in &one.adds {
@@ -117,7 +137,7 @@ impl System {
             let mut solved = None;
             for downwards in [false, true] {
                 let mut left = budget;
-                solved = self.solve_part(part.clone(), sums, downwards, &mut left, &mut values);
+                solved = self.solve_part(part, sums, downwards, &mut left, &mut values);
                 *nodes -= budget - left;
                 if solved.is_some() {
                     break;
@@ -138,21 +158,24 @@ impl System {
     /// Whether there is a solution of one part, left in `values`; `None` when the budget is used up.
     fn solve_part(
         &self,
-        part: std::ops::Range<usize>,
+        part: &Part,
         sums: &[i128],
         downwards: bool,
         nodes: &mut u64,
         values: &mut [u32],
     ) -> Option<bool> {
         let mut open: BTreeMap<usize, i128> = BTreeMap::new();
-        for one in &self.joined[part.clone()] {
+        for one in &self.joined[part.range.clone()] {
             open.extend(
                 one.adds
                     .iter()
                     .map(|(account, _)| (*account, sums[*account])),
             );
         }
-        let (first, end) = (part.start, part.end);
+        if part.is_even && open.values().sum::<i128>() != 0 {
+            return Some(false);
+        }
+        let (first, end) = (part.range.start, part.range.end);
         // How many values of each were tried, up to the one that is decided now.
         let mut tried = vec![0_u32; end - first];
         let mut at = first;
