@@ -110,7 +110,7 @@ impl<'a> Trial<'a> {
 
     /// Blames up to so many more.
     fn search(&mut self, left: usize) {
-        if self.wrong.len() > 2 * left {
+        if self.wrong.len() > left {
             return;
         }
         if self.wrong.is_empty() && !self.chosen.is_empty() && self.solves() {

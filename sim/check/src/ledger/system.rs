@@ -11,7 +11,7 @@
 //! of unknown transfers.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use super::reach::Reach;
@@ -50,6 +50,8 @@ pub(crate) struct System {
 /// Consecutive ones of `joined`.
 struct Part {
     range: Range<usize>,
+    /// Those that they touch.
+    accounts: BTreeSet<usize>,
     /// Whether each takes from one account what it gives to another.
     is_even: bool,
 }
@@ -80,7 +82,8 @@ impl System {
         // Once the large ones are decided, what is left fits into sets.
         let size = |one: &Joined| one.adds.iter().map(|(_, adds)| adds.unsigned_abs()).max();
         joined.sort_by_key(|one| Reverse(size(one)));
-        let accounts_of = |one: &Joined| one.adds.iter().map(|(account, _)| *account).collect();
+        let accounts_of =
+            |one: &Joined| -> Vec<usize> { one.adds.iter().map(|(account, _)| *account).collect() };
         let (mut joined, parts) = super::order::order(accounts, joined, accounts_of);
         let is_even = |one: &Joined| {
             one.adds
@@ -90,6 +93,7 @@ impl System {
                 == 0
         };
         let parts = parts.into_iter().map(|range| Part {
+            accounts: joined[range.clone()].iter().flat_map(accounts_of).collect(),
             is_even: joined[range.clone()].iter().all(is_even),
             range,
         });
@@ -129,7 +133,22 @@ impl System {
         if !sums.iter().enumerate().all(each) {
             return Found::No;
         }
+        let lost = |part: &Part| {
+            part.accounts
+                .iter()
+                .map(|account| sums[*account])
+                .sum::<i128>()
+        };
+        if self
+            .parts
+            .iter()
+            .any(|part| part.is_even && lost(part) != 0)
+        {
+            return Found::No;
+        }
         let mut values = vec![0; self.joined.len()];
+        // Who searches again and again pays for the start, too.
+        *nodes = nodes.saturating_sub(values.len() as u64);
         let mut has_run_out = false;
         for part in &self.parts {
             // Whether most of them were done or most were not is not known: both ends get their half.
@@ -164,17 +183,9 @@ impl System {
         nodes: &mut u64,
         values: &mut [u32],
     ) -> Option<bool> {
-        let mut open: BTreeMap<usize, i128> = BTreeMap::new();
-        for one in &self.joined[part.range.clone()] {
-            open.extend(
-                one.adds
-                    .iter()
-                    .map(|(account, _)| (*account, sums[*account])),
-            );
-        }
-        if part.is_even && open.values().sum::<i128>() != 0 {
-            return Some(false);
-        }
+        let each = part.accounts.iter();
+        let mut open: BTreeMap<usize, i128> =
+            each.map(|account| (*account, sums[*account])).collect();
         let (first, end) = (part.range.start, part.range.end);
         // How many values of each were tried, up to the one that is decided now.
         let mut tried = vec![0_u32; end - first];
