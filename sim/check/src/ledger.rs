@@ -6,7 +6,7 @@
 //! | [`quiet`] | the stretches of a run in which no transfer can change a balance |
 //! | [`explain`] | which transfers were applied, going by the balances, and who is to blame |
 //! | [`blame`] | the fewest transfers to blame, by trying |
-//! | [`system`] | whole numbers within bounds that add up to given sums |
+//! | `system` | whole numbers within bounds that add up to given sums; in which `order`, and what is in `reach` |
 //!
 //! A transfer adds its amount to the sender and takes it from the receiver, as SplitDim's do.
 //! Deliberately absent: any judgement; the invariants make those.
@@ -17,6 +17,8 @@ mod order;
 pub(crate) mod quiet;
 mod reach;
 mod system;
+#[cfg(test)]
+mod tests;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

@@ -9,7 +9,10 @@ use super::Ledger;
 use super::system::{Found, System};
 
 /// The most transfers that are blamed one by one.
-const BLAMED_MAX: usize = 3;
+pub(crate) const BLAMED_MAX: usize = 3;
+
+/// What a search may cost.
+const NODES: u64 = 100_000;
 
 /// What one solution of the rest may cost.
 const NODES_EACH: u64 = 10_000;
@@ -32,26 +35,23 @@ pub(crate) struct Few {
     pub(crate) is_unique: bool,
 }
 
-/// Looks for the fewest transfers of these fates that can be to blame, with the others as in `system`.
-pub(crate) fn fewest(
+/// Looks for so many transfers of these fates that can be to blame, with the others as in `system`. That
+/// fewer are not enough was found out before.
+pub(crate) fn search(
     ledger: &Ledger<'_>,
     system: &System,
     residual: &[i128],
     fates: &[Fate],
-    nodes: u64,
+    count: usize,
 ) -> Option<Few> {
-    let mut trial = Trial::new(ledger, system, residual, fates, nodes);
-    for count in 1..=BLAMED_MAX {
-        trial.search(count);
-        let is_unique = trial.found.len() == 1 && trial.nodes > 0;
-        if let Some((_, deviations)) = trial.found.pop_first() {
-            return Some(Few {
-                deviations,
-                is_unique,
-            });
-        }
-    }
-    None
+    let mut trial = Trial::new(ledger, system, residual, fates);
+    trial.search(count);
+    let is_unique = trial.found.len() == 1 && trial.nodes > 0;
+    let (_, deviations) = trial.found.pop_first()?;
+    Some(Few {
+        deviations,
+        is_unique,
+    })
 }
 
 struct Trial<'a> {
@@ -71,13 +71,7 @@ struct Trial<'a> {
 }
 
 impl<'a> Trial<'a> {
-    fn new(
-        ledger: &'a Ledger<'a>,
-        system: &'a System,
-        residual: &[i128],
-        fates: &[Fate],
-        nodes: u64,
-    ) -> Self {
+    fn new(ledger: &'a Ledger<'a>, system: &'a System, residual: &[i128], fates: &[Fate]) -> Self {
         let transfers = ledger.transfers.iter().enumerate();
         let of_fates = transfers.filter(|(_, one)| fates.contains(&one.fate));
         let candidates: Vec<Deviation> = of_fates
@@ -110,13 +104,13 @@ impl<'a> Trial<'a> {
             wrong: wrong.collect(),
             chosen: Vec::new(),
             found: BTreeMap::new(),
-            nodes,
+            nodes: NODES,
         }
     }
 
     /// Blames up to so many more.
     fn search(&mut self, left: usize) {
-        if self.wrong.len() > 2 * left {
+        if self.wrong.len() > left {
             return;
         }
         if self.wrong.is_empty() && !self.chosen.is_empty() && self.solves() {

@@ -5,8 +5,8 @@
 //! and once, or not at all. If the balances cannot be that, as little as possible is given up, in this
 //! order:
 //!
-//! 1. one, two or three transfers went wrong: refused ones that were applied, whole or in half; unknown
-//!    ones of which a half was applied, or more than once; both;
+//! 1. one transfer went wrong, or two, or three: refused ones that were applied, whole or in half; as many
+//!    unknown ones of which a half was applied, or more than once; both;
 //! 2. any number of them did;
 //! 3. acknowledged ones went wrong, too.
 //!
@@ -17,7 +17,7 @@
 use squall_record::Fate;
 
 use super::Ledger;
-use super::blame::{self, Few};
+use super::blame::{self, BLAMED_MAX, Few};
 use super::system::{Found, System, Variable};
 
 /// What the search for the best case may cost; a node is some tens of nanoseconds.
@@ -60,10 +60,13 @@ pub(crate) fn explain(ledger: &Ledger<'_>) -> Explanation {
     .into_iter()
     .filter(|fates| fates.iter().all(|fate| has(*fate)))
     .collect();
-    for fates in &relaxed {
-        if let Some(few) = blame::fewest(ledger, &system, &residual, fates, NODES_BLAME) {
-            return Explanation::Few(few);
-        }
+    let few = |fates: &[Fate], count| blame::search(ledger, &system, &residual, fates, count);
+    let fewest = (1..=BLAMED_MAX).find_map(|count| {
+        let mut relaxed = relaxed.iter();
+        relaxed.find_map(|fates| few(fates, count))
+    });
+    if let Some(few) = fewest {
+        return Explanation::Few(few);
     }
     for fates in &relaxed {
         let system = Variables::of(ledger, fates).system(ledger);
@@ -71,13 +74,8 @@ pub(crate) fn explain(ledger: &Ledger<'_>) -> Explanation {
             return Explanation::Many(fates.to_vec());
         }
     }
-    match blame::fewest(
-        ledger,
-        &system,
-        &residual,
-        &[Fate::Acknowledged],
-        NODES_BLAME,
-    ) {
+    let mut counts = 1..=BLAMED_MAX;
+    match counts.find_map(|count| few(&[Fate::Acknowledged], count)) {
         Some(few) => Explanation::Few(few),
         None => Explanation::Beyond,
     }

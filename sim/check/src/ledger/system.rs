@@ -10,7 +10,9 @@
 //! Deliberately not a linear or SAT solver, which would bring threads, floats or megabytes for a handful
 //! of unknown transfers.
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use super::reach::Reach;
 
@@ -39,10 +41,19 @@ pub(crate) struct System {
     count: usize,
     /// Equal variables as one, in the order of deciding them.
     joined: Vec<Joined>,
-    /// Consecutive ranges of `joined` that share no account with each other.
-    parts: Vec<std::ops::Range<usize>>,
+    /// They share no account with each other.
+    parts: Vec<Part>,
     /// For each account: what its undecided variables can add up to, after so many are decided.
     reach: Vec<Vec<Reach>>,
+}
+
+/// Consecutive ones of `joined`.
+struct Part {
+    range: Range<usize>,
+    /// Those that they touch.
+    accounts: BTreeSet<usize>,
+    /// Whether each takes from one account what it gives to another.
+    is_even: bool,
 }
 
 struct Joined {
@@ -67,10 +78,26 @@ impl System {
             of,
             decided: Vec::new(),
         });
-        let (mut joined, parts) =
-            super::order::order(accounts, joined.collect(), |one: &Joined| {
-                one.adds.iter().map(|(account, _)| *account).collect()
-            });
+        let mut joined: Vec<Joined> = joined.collect();
+        // Once the large ones are decided, what is left fits into sets.
+        let size = |one: &Joined| one.adds.iter().map(|(_, adds)| adds.unsigned_abs()).max();
+        joined.sort_by_key(|one| Reverse(size(one)));
+        let accounts_of =
+            |one: &Joined| -> Vec<usize> { one.adds.iter().map(|(account, _)| *account).collect() };
+        let (mut joined, parts) = super::order::order(accounts, joined, accounts_of);
+        let is_even = |one: &Joined| {
+            one.adds
+                .iter()
+                .map(|(_, adds)| i128::from(*adds))
+                .sum::<i128>()
+                == 0
+        };
+        let parts = parts.into_iter().map(|range| Part {
+            accounts: joined[range.clone()].iter().flat_map(accounts_of).collect(),
+            is_even: joined[range.clone()].iter().all(is_even),
+            range,
+        });
+        let parts = parts.collect();
         let mut of_account = vec![Vec::new(); accounts];
         for one in &mut joined {
             for &(account, adds) in &one.adds {
@@ -106,7 +133,22 @@ impl System {
         if !sums.iter().enumerate().all(each) {
             return Found::No;
         }
+        let lost = |part: &Part| {
+            part.accounts
+                .iter()
+                .map(|account| sums[*account])
+                .sum::<i128>()
+        };
+        if self
+            .parts
+            .iter()
+            .any(|part| part.is_even && lost(part) != 0)
+        {
+            return Found::No;
+        }
         let mut values = vec![0; self.joined.len()];
+        // Who searches again and again pays for the start, too.
+        *nodes = nodes.saturating_sub(values.len() as u64);
         let mut has_run_out = false;
         for part in &self.parts {
             // Whether most of them were done or most were not is not known: both ends get their half.
@@ -114,7 +156,7 @@ impl System {
             let mut solved = None;
             for downwards in [false, true] {
                 let mut left = budget;
-                solved = self.solve_part(part.clone(), sums, downwards, &mut left, &mut values);
+                solved = self.solve_part(part, sums, downwards, &mut left, &mut values);
                 *nodes -= budget - left;
                 if solved.is_some() {
                     break;
@@ -135,21 +177,16 @@ impl System {
     /// Whether there is a solution of one part, left in `values`; `None` when the budget is used up.
     fn solve_part(
         &self,
-        part: std::ops::Range<usize>,
+        part: &Part,
         sums: &[i128],
         downwards: bool,
         nodes: &mut u64,
         values: &mut [u32],
     ) -> Option<bool> {
-        let mut open: BTreeMap<usize, i128> = BTreeMap::new();
-        for one in &self.joined[part.clone()] {
-            open.extend(
-                one.adds
-                    .iter()
-                    .map(|(account, _)| (*account, sums[*account])),
-            );
-        }
-        let (first, end) = (part.start, part.end);
+        let each = part.accounts.iter();
+        let mut open: BTreeMap<usize, i128> =
+            each.map(|account| (*account, sums[*account])).collect();
+        let (first, end) = (part.range.start, part.range.end);
         // How many values of each were tried, up to the one that is decided now.
         let mut tried = vec![0_u32; end - first];
         let mut at = first;
