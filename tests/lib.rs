@@ -53,10 +53,15 @@ pub fn scenarios() -> Vec<PathBuf> {
     found
 }
 
-/// Reads a scenario with all programs that there are.
+/// Reads a scenario, as it stands, with all programs that there are.
 pub fn plan(path: &Path) -> Result<Plan, Diagnostics> {
+    plan_as(path, None)
+}
+
+/// Reads a scenario, as one of its variants or as it stands, with all programs that there are.
+pub fn plan_as(path: &Path, variant: Option<&str>) -> Result<Plan, Diagnostics> {
     let folder = path.parent().unwrap_or(Path::new(""));
-    plan_of(Scenario::open(path)?, folder)
+    plan_of(Scenario::open_as(path, variant)?, folder)
 }
 
 /// Makes a plan of a scenario whose files are in `folder`.

@@ -9,6 +9,7 @@ use squall_scenario::units;
 use crate::history::HistoryArgs;
 use crate::load::args::LoadArgs;
 use crate::sweep::args::{MergeArgs, SweepArgs};
+use crate::table::args::TableArgs;
 use crate::watch::args::WatchArgs;
 
 /// Plays failures of replicated services: the real code of every replica in one process, on a
@@ -33,6 +34,7 @@ Examples:
   squall load http://127.0.0.1:8081/users            requests to a real stack, one by one
   squall history run.json --format edn               invocations and completions, for checkers
   squall sweep scenarios --seeds 0..200              many seeds, on all cores
+  squall table scenarios/splitdim                    all its scenarios and variants, compared
   squall check docker-compose.yml nginx.conf         what is wrong, what has no effect here
 
 Exit status:
@@ -45,6 +47,8 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// Play scenarios with many seeds, each in a process of its own
     Sweep(SweepArgs),
+    /// Play scenarios and their variants, and compare them in a table
+    Table(TableArgs),
     /// Show a run as a dashboard, played at any speed
     Watch(WatchArgs),
     /// Send requests one after the other, and say who answered each, and from which database

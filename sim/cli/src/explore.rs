@@ -13,7 +13,7 @@ use crate::exit::{Exit, complain_all, written};
 use crate::programs;
 
 /// The seed of a scenario that names none.
-const SEED: u64 = 1;
+pub(crate) const SEED: u64 = 1;
 
 /// Does what `squall draw` is asked for.
 pub(crate) fn draw(args: &DrawArgs) -> Exit {

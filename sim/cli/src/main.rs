@@ -6,6 +6,7 @@
 //! | [`run`] | `squall run`: plays a scenario and prints how it goes |
 //! | [`twice`] | `--twice`: a second process plays the same; the first event that differs |
 //! | [`sweep`] | `squall sweep`: many seeds, each in a process of its own; `squall merge` |
+//! | [`table`] | `squall table`: scenarios and their variants, compared |
 //! | [`explore`] | `--explore`, `squall draw`: faults that a seed draws |
 //! | [`shrink`] | `squall shrink`: the smallest scenario that fails in the same way |
 //! | [`watch`] | `squall watch`: a run as a dashboard |
@@ -32,6 +33,7 @@ mod run;
 mod scenarios;
 mod shrink;
 mod sweep;
+mod table;
 mod twice;
 mod watch;
 
@@ -51,6 +53,7 @@ fn main() -> ExitCode {
         Ok(args) => match args.command {
             Command::Run(run) => run::run(&run),
             Command::Sweep(args) => sweep::sweep(&args),
+            Command::Table(args) => table::table(&args),
             Command::Merge(args) => sweep::merge(&args),
             Command::Draw(draw) => explore::draw(&draw),
             Command::Shrink(shrink) => shrink::shrink(&shrink),

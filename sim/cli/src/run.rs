@@ -1,6 +1,5 @@
 //! `squall run`: plays a scenario and prints how it goes.
 
-use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
@@ -8,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use squall_record::{Breach, PhaseView, RunRecord, Summary, Verdict};
+use squall_record::{PhaseView, RunRecord, Summary, Verdict};
 use squall_report::json;
 use squall_report::text::Text;
 use squall_scenario::{Plan, Progress, RunError, RunOptions, Scenario, simulated};
@@ -44,29 +43,15 @@ pub(crate) fn run(args: &RunArgs) -> Exit {
 
 /// A file that keeps a failure says so; when it is cured, the file is to say that.
 fn as_declared(args: &RunArgs, plan: &Plan, summary: &Summary) {
-    if args.chance.seed.is_some() || args.chance.explore {
-        return;
-    }
-    let (declared, verdict) = (plan.scenario.verdict, summary.verdict);
-    if declared != Verdict::Passed && declared != verdict {
+    let keeps_failure = plan.scenario.verdict != Verdict::Passed;
+    let is_as_is = args.chance.seed.is_none() && !args.chance.explore;
+    if is_as_is
+        && keeps_failure
+        && let Some(contradiction) = plan.scenario.contradiction(summary)
+    {
         say(format_args!(
-            "note: {} says `verdict: {}`, and the verdict is: {}",
-            args.file.display(),
-            declared.as_str(),
-            verdict.as_str()
-        ));
-    }
-    let declared: BTreeSet<&str> = plan.scenario.fails.iter().map(|one| &*one.value).collect();
-    let fails = Breach::all_of(summary);
-    let fails: Vec<String> = fails.iter().map(Breach::to_string).collect();
-    let differs = declared != fails.iter().map(String::as_str).collect();
-    if !declared.is_empty() && verdict == Verdict::Failed && differs {
-        let declared: Vec<&str> = declared.into_iter().collect();
-        say(format_args!(
-            "note: {} says `fails: [{}]`, and what fails is: {}",
-            args.file.display(),
-            declared.join(", "),
-            fails.join(", ")
+            "note: {} says {contradiction}",
+            args.file.display()
         ));
     }
 }

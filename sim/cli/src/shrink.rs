@@ -118,7 +118,9 @@ fn finish(
     ));
     scenario.seed = Some(seed);
     scenario.verdict = Verdict::Failed;
-    let fails = smallest.breaches.iter().map(|breach| Located {
+    // A testbed that breaks is no judgement that a file could name.
+    let judged = smallest.breaches.iter().filter(|_| !trace_hash.is_empty());
+    let fails = judged.map(|breach| Located {
         line: 0,
         value: breach.to_string(),
     });

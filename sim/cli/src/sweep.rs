@@ -11,10 +11,10 @@
 //! Deliberately absent: how processes are made and watched (`squall_explore::isolated`).
 
 pub(crate) mod args;
-mod interrupt;
+pub(crate) mod interrupt;
 mod merge;
 mod print;
-mod progress;
+pub(crate) mod progress;
 
 use std::fs::File;
 use std::io::{self, Write};

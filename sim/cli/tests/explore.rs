@@ -107,7 +107,7 @@ invariants: [every-request-answered]
         "{text}"
     );
     for part in [
-        "seed: 5\nverdict: failed\n",
+        "seed: 5\nfails: [every-request-answered]\n",
         "  without: spare\n",
         "phases:\n  - phase: faults\n",
         "invariants:\n  - every-request-answered\n",

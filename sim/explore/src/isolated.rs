@@ -82,6 +82,19 @@ pub enum Ended<T> {
     },
 }
 
+impl<T> Ended<T> {
+    /// With another result, if there is one.
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Ended<U> {
+        match self {
+            Self::Value(value) => Ended::Value(change(value)),
+            Self::Hung { after, said } => Ended::Hung { after, said },
+            Self::TooMuchMemory { limit_bytes, said } => Ended::TooMuchMemory { limit_bytes, said },
+            Self::Aborted { signal, said } => Ended::Aborted { signal, said },
+            Self::Exited { status, said } => Ended::Exited { status, said },
+        }
+    }
+}
+
 /// Why work could not be given to a child.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {

@@ -116,7 +116,7 @@ impl Director {
             return self.told(
                 vec![],
                 vec![],
-                vec![mishap("the-system-starts", Some(false), why)],
+                vec![mishap(THE_SYSTEM_STARTS, Some(false), why)],
             );
         }
         let began = self.world.now();
@@ -189,6 +189,9 @@ impl Director {
         }
     }
 }
+
+/// What does not hold of a run whose system does not start.
+pub(crate) const THE_SYSTEM_STARTS: &str = "the-system-starts";
 
 fn mishap(name: &str, holds: Option<bool>, detail: String) -> Invariant {
     Invariant {

@@ -46,7 +46,7 @@
 //! verdict: failed                       # how it ends with that seed: passed, failed, unknown
 //! fails: [no-failed-request]            # what does not hold then, and nothing else; `success in "NAME"`
 //!                                       # is an expectation of a phase; implies `verdict: failed`
-//! variants:                             # the same story with parts replaced, each a scenario of its own:
+//! variants:                             # the same story with parts replaced, each a scenario of its own
 //!   one-backend: {system: {scale: {SERVICE: 1}}, fails: []}   # maps are merged, all else is replaced
 //! network: {latency: 200us, jitter: 0}  # when nothing is wrong; also rate, loss, mtu and the like
 //! links:                                # normal, but different

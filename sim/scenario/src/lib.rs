@@ -11,6 +11,7 @@
 //! | [`recorder`] | what became of each request |
 //! | `proxy_log` | which database a request had, by the proxy's log |
 //! | [`judge`] | the figures of a phase, and its expectations |
+//! | `declared` | whether a run ended as its file says |
 //! | [`journal`] | what befell the system, and what its processes said |
 //! | [`run`] | how a run is asked for |
 //! | [`simulated`] | the world of the engine, and a run in it |
@@ -21,6 +22,7 @@
 //! scenario names faults in the words of those who deploy, not in those of a simulator.
 
 pub mod client;
+mod declared;
 pub mod director;
 pub mod file;
 pub mod journal;

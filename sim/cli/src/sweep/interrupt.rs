@@ -8,10 +8,10 @@ use std::os::unix::net::UnixStream;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 /// From its making on, these signals do nothing but make it readable.
-pub(super) struct Interrupt(UnixStream);
+pub(crate) struct Interrupt(UnixStream);
 
 impl Interrupt {
-    pub(super) fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         let (out, into) = UnixStream::pair()?;
         for signal in [SIGINT, SIGTERM, SIGHUP] {
             signal_hook::low_level::pipe::register(signal, into.try_clone()?)?;

@@ -11,7 +11,7 @@ use crate::exit::say;
 /// Between two plain lines.
 const PLAIN_EVERY: Duration = Duration::from_secs(10);
 
-pub(super) struct Progress {
+pub(crate) struct Progress {
     bar: Option<ProgressBar>,
     planned: u64,
     time: Option<Duration>,
@@ -21,7 +21,7 @@ pub(super) struct Progress {
 
 impl Progress {
     /// Of a sweep that begins now.
-    pub(super) fn new(planned: u64, time: Option<Duration>) -> Self {
+    pub(crate) fn new(planned: u64, time: Option<Duration>) -> Self {
         let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
         let bar = is_terminal.then(|| {
             let bar = ProgressBar::with_draw_target(Some(planned), ProgressDrawTarget::stderr());
@@ -41,12 +41,12 @@ impl Progress {
         }
     }
 
-    pub(super) fn elapsed(&self) -> Duration {
+    pub(crate) fn elapsed(&self) -> Duration {
         self.began.elapsed()
     }
 
     /// Shows how far it is.
-    pub(super) fn show(&mut self, counts: &Counts) {
+    pub(crate) fn show(&mut self, counts: &Counts) {
         match &self.bar {
             Some(bar) => {
                 bar.set_position(counts.runs);
@@ -62,7 +62,7 @@ impl Progress {
     }
 
     /// Prints something without the bar in its way.
-    pub(super) fn aside<T>(&self, print: impl FnOnce() -> T) -> T {
+    pub(crate) fn aside<T>(&self, print: impl FnOnce() -> T) -> T {
         match &self.bar {
             Some(bar) => bar.suspend(print),
             None => print(),
@@ -70,7 +70,7 @@ impl Progress {
     }
 
     /// Takes the bar away.
-    pub(super) fn clear(&self) {
+    pub(crate) fn clear(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
@@ -82,7 +82,7 @@ impl Progress {
 }
 
 /// Runs in a minute, for people.
-pub(super) fn per_minute(runs: u64, elapsed: Duration) -> f64 {
+pub(crate) fn per_minute(runs: u64, elapsed: Duration) -> f64 {
     runs as f64 * 60.0 / elapsed.as_secs_f64().max(0.001)
 }
 

@@ -3,7 +3,9 @@
 
 use std::net::IpAddr;
 
+use crate::director::THE_SYSTEM_STARTS;
 use crate::file::explore::matches;
+use squall_check::Invariant;
 use squall_record::Breach;
 
 use crate::file::{Act, Budget, Client, Length, Links, Located, Scenario};
@@ -208,8 +210,9 @@ impl Lookup<'_> {
 
 /// Whether what is said to fail is judged at all.
 fn judgements(scenario: &Scenario, problems: &mut Problems) {
-    let invariants = scenario.invariants.iter().map(|one| Breach {
-        what: one.name().to_owned(),
+    let names = scenario.invariants.iter().map(Invariant::name);
+    let invariants = names.chain([THE_SYSTEM_STARTS]).map(|name| Breach {
+        what: name.to_owned(),
         phase: None,
     });
     let expectations = scenario.phases.iter().flat_map(|phase| {

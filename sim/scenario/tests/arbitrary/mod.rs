@@ -45,14 +45,14 @@ pub(crate) fn scenario() -> impl Strategy<Value = Scenario> {
             text(),
             about,
             option::of(any::<u64>()),
-            0..3_usize,
+            (0..3_usize, vec(name(), 0..3)),
             system(),
             (fault::network_link(), vec(fault::normal(), 0..2), cpu()),
         );
         let invariants = vec(invariant(&clients), 0..3);
         (head, Just(clients), phases, invariants).prop_map(
             |(
-                (name, about, seed, verdict, system, (network, links, cpu)),
+                (name, about, seed, (verdict, fails), system, (network, links, cpu)),
                 clients,
                 phases,
                 invariants,
@@ -71,7 +71,11 @@ pub(crate) fn scenario() -> impl Strategy<Value = Scenario> {
                     name: name.trim().to_owned(),
                     about: about.filter(|about| !about.is_empty()),
                     seed,
-                    verdict: [Verdict::Passed, Verdict::Failed, Verdict::Unknown][verdict],
+                    verdict: match fails.is_empty() {
+                        true => [Verdict::Passed, Verdict::Failed, Verdict::Unknown][verdict],
+                        false => Verdict::Failed,
+                    },
+                    fails,
                     system,
                     network,
                     links,
@@ -106,6 +110,7 @@ pub(crate) fn without_lines(mut scenario: Scenario) -> Scenario {
         act::anywhere(&mut normal.links);
     }
     let nowhere = |name: &mut Located<String>| name.line = 0;
+    scenario.fails.iter_mut().for_each(nowhere);
     let system = &mut scenario.system;
     system.manifests.paths_mut().iter_mut().for_each(nowhere);
     if let Manifests::Kubernetes(kubernetes) = &mut system.manifests {
