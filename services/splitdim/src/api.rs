@@ -20,7 +20,7 @@ use crate::config::Config;
 use crate::error::{ReadError, TransferError};
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
-use crate::page::{page, script, style};
+use crate::page::{files, page};
 use crate::settle::settle;
 use crate::slots::{Slot, Slots};
 use crate::transfer::Transfer;
@@ -40,15 +40,14 @@ pub(crate) struct App {
 pub(crate) fn router(app: App) -> Router {
     let everywhere = app.config.page_everywhere;
     let router = Router::new()
-        .route("/splitdim.js", get(async || script()))
-        .route("/splitdim.css", get(async || style()))
         .route("/api/transfer", post(transfer))
         .route("/api/accounts", get_alone(get(accounts)))
         .route("/api/clear", get_alone(get(clear)))
         .route("/api/reset", get_alone(get(reset)))
         .route("/healthz", get(async || "ok"))
         .route("/readyz", get(ready))
-        .route("/metrics", get(metrics));
+        .route("/metrics", get(metrics))
+        .merge(files());
     let router = match everywhere {
         true => router
             .route("/index.html", axum::routing::any(index))
