@@ -110,13 +110,13 @@ impl TestDisk {
     pub(crate) fn after_power_loss(&self, random: &mut u64) -> Self {
         let mut state = self.with(|state| state.clone());
         // A journal leaves its beginning; the interface promises less (squall_host::disk).
-        let is_ordered = draw(random) % 2 == 0;
+        let is_ordered = draw(random).is_multiple_of(2);
         let kept = draw(random) as usize % (state.journal.len() + 1);
         for (index, note) in std::mem::take(&mut state.journal).into_iter().enumerate() {
             if if is_ordered {
                 index < kept
             } else {
-                draw(random) % 2 == 0
+                draw(random).is_multiple_of(2)
             } {
                 state.commit(note);
             }
