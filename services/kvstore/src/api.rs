@@ -12,6 +12,7 @@
 //! transaction's 428. If they were told before, and the power went, another change could get the same
 //! version, and the client would overwrite it, sure of what it read.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::Router;
@@ -42,7 +43,30 @@ struct App {
     accepts_equal: bool,
 }
 
-type Answer = Result<Response, Response>;
+type Answer = Result<Response, Refusal>;
+
+/// An answer that says why not.
+enum Refusal {
+    Text(StatusCode, Cow<'static, str>),
+    /// 428 with the entries as they are, as JSON.
+    Current(Vec<u8>),
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Current(entries) => as_json(StatusCode::PRECONDITION_REQUIRED, entries),
+            Self::Text(status @ StatusCode::SERVICE_UNAVAILABLE, text) => {
+                (status, [(RETRY_AFTER, "1")], text).into_response()
+            }
+            Self::Text(status @ StatusCode::METHOD_NOT_ALLOWED, _) => {
+                (status, [(ALLOW, "GET, POST")]).into_response()
+            }
+            Self::Text(status, text) if text.is_empty() => status.into_response(),
+            Self::Text(status, text) => (status, text).into_response(),
+        }
+    }
+}
 
 /// The routes.
 pub(crate) fn router(
@@ -86,7 +110,7 @@ async fn read(State(app): State<Arc<App>>, request: Request) -> Answer {
             key.filter(|key| !key.is_empty())
                 .ok_or_else(|| bad("no key in the body"))?
         }
-        _ => return Err((StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "GET, POST")]).into_response()),
+        _ => return Err(refuse(StatusCode::METHOD_NOT_ALLOWED, "")),
     };
     let ((value, version), wait) = app.commit.look(|store| {
         let (value, version, batch) = store.get(&key);
@@ -107,14 +131,14 @@ async fn put(State(app): State<Arc<App>>, request: Request) -> Answer {
     let body = app.body(request, deadline).await?;
     let put = match decode::<Put>(&body).map_err(bad)? {
         Some(Put(put)) if !put.key.is_empty() => put,
-        _ => return Err(StatusCode::BAD_REQUEST.into_response()),
+        _ => return Err(bad("")),
     };
     app.check_key(&put.key)?;
     let accepts_equal = app.accepts_equal;
     let (no, wait) = app.change(|store| store.put(put, accepts_equal))?;
     if let Some(NoPut::Mismatch) = no {
         count(&app.figures.conflicts);
-        return Err(StatusCode::PRECONDITION_REQUIRED.into_response());
+        return Err(refuse(StatusCode::PRECONDITION_REQUIRED, ""));
     }
     app.durable(wait, deadline).await?;
     Ok(StatusCode::OK.into_response())
@@ -157,7 +181,7 @@ async fn transaction(State(app): State<Arc<App>>, request: Request) -> Answer {
             "{} puts in a transaction, at most {most} may be",
             puts.len()
         );
-        return Err((StatusCode::PAYLOAD_TOO_LARGE, text).into_response());
+        return Err(refuse(StatusCode::PAYLOAD_TOO_LARGE, text));
     }
     puts.iter().try_for_each(|put| app.check_key(&put.key))?;
     let (no, wait) = app.change(|store| store.transaction(id, puts))?;
@@ -170,7 +194,7 @@ async fn transaction(State(app): State<Arc<App>>, request: Request) -> Answer {
         }
         Some(NoTransaction::Reused) => {
             let text = "the idempotency key is that of another transaction, which was applied";
-            Err((StatusCode::UNPROCESSABLE_ENTITY, text).into_response())
+            Err(refuse(StatusCode::UNPROCESSABLE_ENTITY, text))
         }
         Some(NoTransaction::Mismatch(current)) => {
             count(&app.figures.conflicts);
@@ -190,7 +214,7 @@ async fn transaction(State(app): State<Arc<App>>, request: Request) -> Answer {
                 );
             }
             body.push(b']');
-            Err(as_json(StatusCode::PRECONDITION_REQUIRED, body))
+            Err(Refusal::Current(body))
         }
     }
 }
@@ -210,17 +234,17 @@ impl App {
         Instant::now() + self.limits.timeout
     }
 
-    async fn body(&self, request: Request<Body>, deadline: Instant) -> Result<Bytes, Response> {
+    async fn body(&self, request: Request<Body>, deadline: Instant) -> Result<Bytes, Refusal> {
         match timeout_at(deadline, Bytes::from_request(request, &())).await {
-            Ok(read) => read.map_err(IntoResponse::into_response),
-            Err(_) => Err(StatusCode::REQUEST_TIMEOUT.into_response()),
+            Ok(read) => read.map_err(|error| refuse(error.status(), error.body_text())),
+            Err(_) => Err(refuse(StatusCode::REQUEST_TIMEOUT, "")),
         }
     }
 
     fn change<R>(
         &self,
         decide: impl FnOnce(&crate::store::Store) -> Decision<R>,
-    ) -> Result<(Option<R>, Wait), Response> {
+    ) -> Result<(Option<R>, Wait), Refusal> {
         match self.commit.change(decide) {
             Ok(done) => {
                 if done.0.is_none() {
@@ -231,21 +255,20 @@ impl App {
             Err(Full) => {
                 count(&self.figures.shed);
                 let text = "too much waits for the log; nothing was changed";
-                let status = StatusCode::SERVICE_UNAVAILABLE;
-                Err((status, [(RETRY_AFTER, "1")], text).into_response())
+                Err(refuse(StatusCode::SERVICE_UNAVAILABLE, text))
             }
         }
     }
 
-    async fn durable(&self, wait: Wait, deadline: Instant) -> Result<(), Response> {
+    async fn durable(&self, wait: Wait, deadline: Instant) -> Result<(), Refusal> {
         timeout_at(deadline, wait.durable()).await.map_err(|_| {
             count(&self.figures.late);
             let text = "the log took too long; whether this is durable is unknown";
-            (StatusCode::GATEWAY_TIMEOUT, text).into_response()
+            refuse(StatusCode::GATEWAY_TIMEOUT, text)
         })
     }
 
-    fn check_key(&self, key: &str) -> Result<(), Response> {
+    fn check_key(&self, key: &str) -> Result<(), Refusal> {
         let most = self.limits.key_bytes_max;
         match key.len() <= most {
             true => Ok(()),
@@ -274,8 +297,12 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, &'static str> 
     }
 }
 
-fn bad(text: impl Into<String>) -> Response {
-    (StatusCode::BAD_REQUEST, text.into()).into_response()
+fn bad(text: impl Into<Cow<'static, str>>) -> Refusal {
+    refuse(StatusCode::BAD_REQUEST, text)
+}
+
+fn refuse(status: StatusCode, text: impl Into<Cow<'static, str>>) -> Refusal {
+    Refusal::Text(status, text.into())
 }
 
 fn json(status: StatusCode, value: &impl Serialize) -> Response {

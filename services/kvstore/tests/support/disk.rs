@@ -27,12 +27,15 @@ struct State {
     names: BTreeMap<String, u64>,
     /// As they are after a power loss, if none of `journal` is.
     durable_names: BTreeMap<String, u64>,
-    journal: Vec<(String, Option<u64>)>,
+    journal: Vec<Note>,
     next: u64,
     /// How many changes there were, and after how many the disk is dead.
     steps: usize,
     dies_at: Option<usize>,
 }
+
+/// Names that change together.
+type Note = Vec<(String, Option<u64>)>;
 
 #[derive(Clone, Default)]
 struct File {
@@ -106,10 +109,17 @@ impl TestDisk {
     /// What is left when the power comes back, which is drawn.
     pub(crate) fn after_power_loss(&self, random: &mut u64) -> Self {
         let mut state = self.with(|state| state.clone());
+        // A journal leaves its beginning; the interface promises less (squall_host::disk).
+        let is_ordered = draw(random).is_multiple_of(2);
         let kept = draw(random) as usize % (state.journal.len() + 1);
-        let journal = std::mem::take(&mut state.journal);
-        for note in journal.into_iter().take(kept) {
-            state.commit(note);
+        for (index, note) in std::mem::take(&mut state.journal).into_iter().enumerate() {
+            if if is_ordered {
+                index < kept
+            } else {
+                draw(random).is_multiple_of(2)
+            } {
+                state.commit(note);
+            }
         }
         state.names = state.durable_names.clone();
         for file in state.files.values_mut() {
@@ -153,6 +163,15 @@ impl File {
     }
 }
 
+fn apply(names: &mut BTreeMap<String, u64>, note: &Note) {
+    for (path, id) in note {
+        match id {
+            Some(id) => names.insert(path.clone(), *id),
+            None => names.remove(path),
+        };
+    }
+}
+
 impl State {
     fn step(&mut self) -> io::Result<()> {
         self.steps += 1;
@@ -162,19 +181,13 @@ impl State {
         }
     }
 
-    fn name(&mut self, path: &str, id: Option<u64>) {
-        match id {
-            Some(id) => self.names.insert(path.to_owned(), id),
-            None => self.names.remove(path),
-        };
-        self.journal.push((path.to_owned(), id));
+    fn note(&mut self, note: Note) {
+        apply(&mut self.names, &note);
+        self.journal.push(note);
     }
 
-    fn commit(&mut self, (path, id): (String, Option<u64>)) {
-        match id {
-            Some(id) => self.durable_names.insert(path, id),
-            None => self.durable_names.remove(&path),
-        };
+    fn commit(&mut self, note: Note) {
+        apply(&mut self.durable_names, &note);
     }
 
     fn append(&mut self, path: &str, data: &[u8]) -> io::Result<()> {
@@ -188,7 +201,7 @@ impl State {
             None => {
                 let id = self.next;
                 self.next += 1;
-                self.name(path, Some(id));
+                self.note(vec![(path.to_owned(), Some(id))]);
                 id
             }
         };
@@ -216,16 +229,14 @@ impl State {
     fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
         self.step()?;
         let id = *self.names.get(from).ok_or_else(absent)?;
-        // One note in reality: never is the new name there and the old one, too, with other content.
-        self.name(to, Some(id));
-        self.name(from, None);
+        self.note(vec![(from.to_owned(), None), (to.to_owned(), Some(id))]);
         Ok(())
     }
 
     fn remove(&mut self, path: &str) -> io::Result<()> {
         self.step()?;
         self.names.get(path).ok_or_else(absent)?;
-        self.name(path, None);
+        self.note(vec![(path.to_owned(), None)]);
         Ok(())
     }
 }
