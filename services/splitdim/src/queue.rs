@@ -75,7 +75,7 @@ impl Queue {
     fn push(&self, transfer: Transfer) -> Result<Waiting, TransferError> {
         let mut pending = self.pending();
         if pending.len() >= self.max {
-            pending.retain(|one| one.state.load(Ordering::Acquire) != WITHDRAWN);
+            pending.retain(Pending::is_awaited);
         }
         if pending.len() >= self.max {
             let why = "too many transfers wait for the store; this one was not applied";
@@ -93,11 +93,19 @@ impl Queue {
         Ok(Waiting { state, answer })
     }
 
-    /// Waits until somebody may be waiting. One task alone does this.
+    /// Waits until somebody waits. One task alone does this.
     pub(crate) async fn filled(&self) {
-        while self.pending().is_empty() {
+        while !self.has_waiting() {
             self.filled.notified().await;
         }
+    }
+
+    fn has_waiting(&self) -> bool {
+        let mut pending = self.pending();
+        while pending.front().is_some_and(|one| !one.is_awaited()) {
+            pending.pop_front();
+        }
+        !pending.is_empty()
     }
 
     /// Takes the first ones that are not withdrawn: so many, or fewer when their names have so many bytes.
@@ -146,6 +154,11 @@ impl Pending {
     /// Tells who waits, if somebody still does.
     pub(crate) fn answer(self, answer: Result<(), TransferError>) {
         let _ = self.reply.send(answer);
+    }
+
+    /// Whether somebody still waits for it.
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.state.load(Ordering::Acquire) != WITHDRAWN
     }
 
     fn change(&self, from: u8, to: u8) -> bool {

@@ -3,8 +3,8 @@
 //!
 //! One task for each instance sends one transaction at a time. It knows versions from its own last
 //! transaction or from the store's refusal (428), so that it need not read first. A transaction without
-//! an answer is repeated, byte for byte and under the same idempotency key, until there is one: the store
-//! applies a key once. Only after a refusal, which says that the key was not applied and, its versions
+//! an answer is repeated, byte for byte and under the same idempotency key, until there is one or nobody
+//! waits for it any more: the store applies a key once. Only after a refusal, which says that the key was not applied and, its versions
 //! being old, never will be, the transfers go into another transaction under another key.
 //!
 //! This rests on three promises of the store: a repeated key that was applied is answered 200 again, a
@@ -33,8 +33,7 @@ const BATCH_MAX: usize = 256;
 /// Bytes of names in one transaction, about; its JSON is at most six times as long and some.
 const BATCH_BYTES_MAX: usize = 128 * 1_024;
 
-/// Between tries of what failed. It never ends: what is asked ends by its deadline, and a transaction
-/// whose fate is unknown must be known before the next.
+/// Between tries of what failed. It has no end of its own: who waits gives up at his deadline.
 const PAUSE: Backoff = Backoff {
     base: Duration::from_millis(10),
     cap: Duration::from_secs(1),
@@ -77,6 +76,9 @@ enum Outcome {
     Stale(Vec<Entry<'static>>),
     /// It was not sent.
     NotSent(String),
+    /// Nobody knows, and nobody waits to know. Harmless for what comes next: if it is applied, or still will
+    /// be, either its versions are old or those of the next transaction, which is then refused.
+    Abandoned,
     /// The store will not have it.
     Refused(TransferError),
 }
@@ -167,6 +169,7 @@ impl Worker {
                 self.queue.put_back(batch.transfers);
                 Ok(false)
             }
+            Outcome::Abandoned => Ok(true),
             Outcome::NotSent(why) => {
                 self.queue.put_back(batch.transfers);
                 Err(why)
@@ -185,7 +188,7 @@ impl Worker {
         }
     }
 
-    /// Sends a transaction until its fate is known, however long that takes.
+    /// Sends a transaction until its fate is known, or nobody waits for it.
     async fn settle(&mut self, line: Line, batch: &Batch) -> Outcome {
         let call = match transaction(&batch.entries(), self.key()) {
             Ok(call) => call,
@@ -203,6 +206,9 @@ impl Worker {
             self.log
                 .line(&format!("transfer: transaction: {why}; the same again"));
             self.pause(&PAUSE, tries).await;
+            if !batch.transfers.iter().any(Pending::is_awaited) {
+                return Outcome::Abandoned;
+            }
             answer = self.repeat(&call).await;
         }
     }
