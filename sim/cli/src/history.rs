@@ -55,9 +55,8 @@ pub(crate) fn history(args: &HistoryArgs) -> Exit {
         Ok(record) => record,
         Err(exit) => return exit,
     };
-    let sent_by = |name: &str| move |sample: &&Sample| sample.client.as_str() == name;
     for name in &args.client {
-        if !record.samples.iter().any(|sample| sent_by(name)(&sample)) {
+        if !record.samples.iter().any(|sample| is_of(sample, name)) {
             let mut names: Vec<&str> = record.samples.iter().map(|s| s.client.as_str()).collect();
             names.sort_unstable();
             names.dedup();
@@ -69,7 +68,7 @@ pub(crate) fn history(args: &HistoryArgs) -> Exit {
         }
     }
     let is_asked_for = |sample: &&Sample| {
-        args.client.is_empty() || args.client.iter().any(|name| sent_by(name)(sample))
+        args.client.is_empty() || args.client.iter().any(|name| is_of(sample, name))
     };
     let samples: Vec<&Sample> = record.samples.iter().filter(is_asked_for).collect();
     let mut out = BufWriter::new(io::stdout().lock());
@@ -82,4 +81,8 @@ pub(crate) fn history(args: &HistoryArgs) -> Exit {
         true => Exit::Unknown,
         false => Exit::Passed,
     }
+}
+
+fn is_of(sample: &Sample, client: &str) -> bool {
+    sample.client.as_str() == client
 }
