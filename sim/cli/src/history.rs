@@ -56,7 +56,7 @@ pub(crate) fn history(args: &HistoryArgs) -> Exit {
         Err(exit) => return exit,
     };
     for name in &args.client {
-        if !record.samples.iter().any(|sample| is_by(sample, name)) {
+        if !record.samples.iter().any(|sample| is_of(sample, name)) {
             let mut names: Vec<&str> = record.samples.iter().map(|s| s.client.as_str()).collect();
             names.sort_unstable();
             names.dedup();
@@ -68,7 +68,7 @@ pub(crate) fn history(args: &HistoryArgs) -> Exit {
         }
     }
     let is_asked_for = |sample: &&Sample| {
-        args.client.is_empty() || args.client.iter().any(|name| is_by(sample, name))
+        args.client.is_empty() || args.client.iter().any(|name| is_of(sample, name))
     };
     let samples: Vec<&Sample> = record.samples.iter().filter(is_asked_for).collect();
     let mut out = BufWriter::new(io::stdout().lock());
@@ -83,6 +83,6 @@ pub(crate) fn history(args: &HistoryArgs) -> Exit {
     }
 }
 
-fn is_by(sample: &Sample, client: &str) -> bool {
+fn is_of(sample: &Sample, client: &str) -> bool {
     sample.client.as_str() == client
 }
