@@ -64,6 +64,28 @@ mod tests {
     }
 
     #[test]
+    fn more_than_can_be_named_are_told_by_their_fate() {
+        let pairs = [("a", "b"), ("c", "d"), ("e", "f"), ("g", "h")];
+        let sent = pairs.map(|(sender, receiver)| unknown(0, sender, receiver, 5));
+        let mut samples = sent.to_vec();
+        samples.push(transfer(1, "a", "b", 1));
+        let twice = [
+            ("a", 11),
+            ("b", -11),
+            ("c", 10),
+            ("d", -10),
+            ("e", 10),
+            ("f", -10),
+        ];
+        let held = [&twice[..], &[("g", 10), ("h", -5)]].concat();
+        samples.push(balances(20, &held));
+        let judged = judge(&record(samples), &accounts());
+        assert_eq!(judged.holds, Some(false));
+        let many = "more than 3 unknown ones";
+        assert!(judged.detail.contains(many), "{}", judged.detail);
+    }
+
+    #[test]
     fn a_refused_one_that_was_applied_is_not_its_fault() {
         assert_eq!(
             with(&[("a", 150), ("b", -50), ("c", -100)]).holds,
