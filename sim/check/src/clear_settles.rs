@@ -3,7 +3,7 @@
 //! say so.
 //!
 //! Judged at each quiescent answer of `clear` beside the read of the accounts that was sent last in the
-//! same quiet stretch; see [`crate::ledger`] for what that is. A payment counts as a transfer of its amount
+//! same quiet stretch; see `ledger` for what that is. A payment counts as a transfer of its amount
 //! from its sender to its receiver. An answer that is neither a list nor the status 500 is for other
 //! invariants.
 //!

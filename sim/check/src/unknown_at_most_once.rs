@@ -1,6 +1,6 @@
 //! A transfer of which its client cannot know what became was applied whole and once, or not at all.
 //!
-//! Judged from the last quiescent read of the accounts alone; see [`crate::ledger::explain`].
+//! Judged from the last quiescent read of the accounts alone; see `ledger::explain`.
 //!
 //! Source: measured on the resilience lab's solution: one of two instances killed, 4 or 5 transfers without
 //! an answer, and balances that sum to 74 to 170: transfers that stopped halfway.
