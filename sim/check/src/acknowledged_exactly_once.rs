@@ -1,7 +1,7 @@
 //! Every transfer that was answered with success was applied to both accounts, and once.
 //!
 //! Judged from the last quiescent read of the accounts alone, by a search for an explanation of the
-//! balances; see [`crate::ledger::explain`] for what is blamed when there are several.
+//! balances; see `ledger::explain` for what is blamed when there are several.
 //!
 //! Source: measured on the resilience lab's solution: with one put in ten applied and its answer lost, all
 //! answers were 200 and 20 of 20 accounts wrong; without any fault a fifth of the effects was lost when two

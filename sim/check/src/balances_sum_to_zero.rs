@@ -1,7 +1,7 @@
 //! Whenever nothing is on its way, all balances together are 0: what one account has more, others have
 //! less.
 //!
-//! Judged at every quiescent read of the accounts; see [`crate::ledger`] for what that is.
+//! Judged at every quiescent read of the accounts; see `ledger` for what that is.
 //!
 //! Source: the resilience lab of SplitDim, whose `clear` fails if the balances do not sum to zero. There
 //! a transfer whose second half fails leaves money behind; a key-value store that takes an equal value at

@@ -34,6 +34,7 @@ pub mod balanced_after_recovery;
 pub mod balances_sum_to_zero;
 pub mod bounded_retries;
 pub mod clear_settles;
+mod clients;
 pub mod every_request_answered;
 mod ledger;
 pub mod no_empty_success;
@@ -54,6 +55,7 @@ use std::time::Duration;
 
 use squall_record::{Kind, RunRecord, Sample};
 
+pub use clients::{Accounts, Clear, Counted, Retries};
 pub use ledger::SETTLE;
 
 /// The names of all invariants, as a scenario writes them.
@@ -124,67 +126,6 @@ pub enum Invariant {
     },
     /// See [`bounded_retries`].
     BoundedRetries(Retries),
-}
-
-/// Who adds to a count, and who reads it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Counted {
-    /// The client whose requests each add one to a count that starts at 0.
-    pub writes: String,
-    /// The client whose answers carry the count as their `value`.
-    pub reads: String,
-}
-
-/// Who moves money between accounts, and who reads them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Accounts {
-    /// The client whose requests are transfers, and are kept.
-    pub transfers: String,
-    /// The client whose answers are lists of balances, and are kept.
-    pub accounts: String,
-    /// How long the service may go on with a transfer of which its client knows nothing.
-    pub settle: Duration,
-}
-
-impl Default for Accounts {
-    /// The names that scenarios give these clients.
-    fn default() -> Self {
-        Self {
-            transfers: "transfers".to_owned(),
-            accounts: "accounts".to_owned(),
-            settle: SETTLE,
-        }
-    }
-}
-
-/// Who asks how to settle, and what the accounts are.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Clear {
-    /// The client whose answers are lists of payments, and are kept.
-    pub clear: String,
-    /// Who moves money, and who reads it.
-    pub accounts: Accounts,
-}
-
-impl Default for Clear {
-    /// The names that scenarios give these clients.
-    fn default() -> Self {
-        Self {
-            clear: "clear".to_owned(),
-            accounts: Accounts::default(),
-        }
-    }
-}
-
-/// Whose requests cause calls, and who counts those.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Retries {
-    /// The client that sends requests.
-    pub requests: String,
-    /// The clients that each read the counter of calls of one instance, as their `value`.
-    pub calls: Vec<String>,
-    /// How many calls there may be for each request.
-    pub at_most: u32,
 }
 
 impl Invariant {

@@ -2,7 +2,7 @@
 //!
 //! Refused is what a client may try again without a thought: a status of 400 to 499, 503, and what failed
 //! before anything was sent; see [`squall_record::Fate`]. Judged from the last quiescent read of the
-//! accounts alone; see [`crate::ledger::explain`].
+//! accounts alone; see `ledger::explain`.
 //!
 //! Source: measured on the resilience lab's solution: with its store away for 20 s, eight transfers were
 //! answered with 400 and the balances summed to 95 and 268, since the undo of the first half fails as the

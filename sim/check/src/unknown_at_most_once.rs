@@ -1,6 +1,6 @@
 //! A transfer of which its client cannot know what became was applied whole and once, or not at all.
 //!
-//! Judged from the last quiescent read of the accounts alone; see [`crate::ledger::explain`].
+//! Judged from the last quiescent read of the accounts alone; see `ledger::explain`.
 //!
 //! Source: measured on the resilience lab's solution: one of two instances killed, 4 or 5 transfers without
 //! an answer, and balances that sum to 74 to 170: transfers that stopped halfway.
@@ -61,6 +61,28 @@ mod tests {
             "{}",
             twice.detail
         );
+    }
+
+    #[test]
+    fn more_than_can_be_named_are_told_by_their_fate() {
+        let pairs = [("a", "b"), ("c", "d"), ("e", "f"), ("g", "h")];
+        let sent = pairs.map(|(sender, receiver)| unknown(0, sender, receiver, 5));
+        let mut samples = sent.to_vec();
+        samples.push(transfer(1, "a", "b", 1));
+        let twice = [
+            ("a", 11),
+            ("b", -11),
+            ("c", 10),
+            ("d", -10),
+            ("e", 10),
+            ("f", -10),
+        ];
+        let held = [&twice[..], &[("g", 10), ("h", -5)]].concat();
+        samples.push(balances(20, &held));
+        let judged = judge(&record(samples), &accounts());
+        assert_eq!(judged.holds, Some(false));
+        let many = "more than 3 unknown ones";
+        assert!(judged.detail.contains(many), "{}", judged.detail);
     }
 
     #[test]

@@ -110,7 +110,7 @@ impl<'a> Trial<'a> {
 
     /// Blames up to so many more.
     fn search(&mut self, left: usize) {
-        if self.wrong.len() > left {
+        if self.wrong.len() > 2 * left {
             return;
         }
         if self.wrong.is_empty() && !self.chosen.is_empty() && self.solves() {
@@ -120,10 +120,11 @@ impl<'a> Trial<'a> {
             self.found.entry(transfers).or_insert(chosen);
             return;
         }
-        if left == 0 {
+        // One of those that change a wrong account must be to blame. Where no account tells, any of all
+        // may be, and two of all are too many to try.
+        if left == 0 || (self.wrong.is_empty() && left > 1) {
             return;
         }
-        // One of those that change a wrong account must be to blame.
         let account = self.wrong.first().copied();
         let count = account.map_or(self.candidates.len(), |a| self.of_account[a].len());
         for at in 0..count {

@@ -67,9 +67,9 @@ struct Joined {
 
 impl System {
     pub(crate) fn new(accounts: usize, variables: &[Variable]) -> Self {
-        let mut equal: BTreeMap<&[(usize, i64)], Vec<(usize, u32)>> = BTreeMap::new();
+        let mut equal: BTreeMap<_, Vec<(usize, u32)>> = BTreeMap::new();
         for (index, variable) in variables.iter().enumerate() {
-            let same = equal.entry(&variable.adds).or_default();
+            let same = equal.entry(variable.adds.as_slice()).or_default();
             same.push((index, variable.most));
         }
         let joined = equal.into_iter().map(|(adds, of)| Joined {
