@@ -143,10 +143,10 @@ fn istio_befalls_the_services_port() {
     assert_eq!(
         shown,
         [
-            (80, Some("/api*"), 0.125, None),
-            (80, Some("/api*"), 0.0, Some(503)),
-            (80, None, 0.125, None),
-            (80, None, 0.0, Some(503)),
+            (Some(80), Some("/api*"), 0.125, None),
+            (Some(80), Some("/api*"), 0.0, Some(503)),
+            (Some(80), None, 0.125, None),
+            (Some(80), None, 0.0, Some(503)),
         ]
     );
     let warnings: Vec<String> = documents[0]
