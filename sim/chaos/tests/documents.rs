@@ -113,6 +113,23 @@ fn http_is_read_with_its_bodies_decoded() {
 }
 
 #[test]
+fn istio_without_a_port_befalls_every_port() {
+    let text = "apiVersion: networking.istio.io/v1alpha3\nkind: VirtualService\nmetadata: {name: v}\nspec:\n  \
+        hosts: [kvstore]\n  http:\n    - match: [{uri: {exact: /api/put}}]\n      \
+        fault: {abort: {httpStatus: 500, percentage: {value: 33}}}\n      route: [{destination: {host: kvstore}}]\n    \
+        - route: [{destination: {host: kvstore}}]\n";
+    let documents = good(text);
+    let Body::Chaos(chaos) = &documents[0].body else {
+        panic!()
+    };
+    let Fault::Machine(MachineFault::Http(rules)) = &chaos.fault else {
+        panic!()
+    };
+    let ports: Vec<_> = rules.iter().map(|rule| rule.port).collect();
+    assert_eq!(ports, [None]);
+}
+
+#[test]
 fn istio_befalls_the_services_port() {
     let text = "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: v}\nspec:\n  \
         hosts: [web.default.svc.cluster.local]\n  http:\n    - match: [{uri: {prefix: /api}}, {method: {exact: PUT}}]\n      \
