@@ -121,3 +121,93 @@ fn range<'a>(values: impl Iterator<Item = &'a i64> + Clone) -> String {
         _ => String::new(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use squall_explore::sweep::Verdict;
+
+    use super::*;
+
+    fn run(seed: u64, verdict: Verdict, fails: &[&str], figures: &[(&str, i64)]) -> Run {
+        let figures = figures
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), *value));
+        Run {
+            seed,
+            verdict,
+            fails: fails.iter().map(|&name| name.to_owned()).collect(),
+            figures: figures.collect(),
+            contradiction: None,
+        }
+    }
+
+    fn row(variant: Option<&str>, runs: Vec<Run>) -> Row {
+        Row {
+            file: "s.yaml".into(),
+            scenario: "s".to_owned(),
+            variant: variant.map(str::to_owned),
+            runs,
+        }
+    }
+
+    fn rows() -> Vec<Row> {
+        let naive = vec![
+            run(
+                1,
+                Verdict::Failed,
+                &["sum"],
+                &[("sum", -7), ("acknowledged", 9), (LONGEST, 30_000)],
+            ),
+            run(
+                2,
+                Verdict::Passed,
+                &[],
+                &[("sum", 0), ("acknowledged", 9), (LONGEST, 12)],
+            ),
+        ];
+        let broken = vec![run(1, Verdict::Hung, &[], &[])];
+        vec![row(Some("naive"), naive), row(Some("broken"), broken)]
+    }
+
+    #[test]
+    fn columns_are_all_figures_those_of_a_ledger_first() {
+        let table = Table::of(&rows(), &[]).unwrap();
+        let all = [
+            "scenario",
+            "variant",
+            "acknowledged",
+            "sum",
+            "verdict",
+            "fails",
+            "longest_ms",
+        ];
+        assert_eq!(table.columns, all);
+        let words = "failed (1 of 2), passed (1 of 2)";
+        assert_eq!(
+            table.rows[0],
+            [
+                "s",
+                "naive",
+                "9",
+                "-7..0",
+                words,
+                "sum (1 of 2)",
+                "12..30000"
+            ]
+        );
+        assert_eq!(table.rows[1], ["s", "broken", "", "", "hung", "", ""]);
+    }
+
+    #[test]
+    fn columns_that_are_asked_for_come_in_their_order() {
+        let asked = ["longest_ms", "sum"].map(str::to_owned);
+        let rows = [row(None, rows().remove(0).runs)];
+        let table = Table::of(&rows, &asked).unwrap();
+        assert_eq!(
+            table.columns,
+            ["scenario", "longest_ms", "sum", "verdict", "fails"]
+        );
+        let problems = Table::of(&rows, &["sums".to_owned()]).unwrap_err();
+        assert!(problems.to_string().contains("`sums`"), "{problems}");
+    }
+}
