@@ -353,4 +353,21 @@ mod tests {
         assert!(!can(&[one.clone(), numbers("a", 1, 1)]));
         assert!(can(&[one, numbers("a", i64::MIN, i64::MAX)]));
     }
+
+    #[test]
+    fn what_is_no_longer_used_is_no_longer_drawn() {
+        let mut draws = Draws {
+            variables: vec![numbers("a", 1, 2), numbers("b", 1, 2), numbers("c", 1, 2)],
+            differ: vec!["a".to_owned(), "c".to_owned()],
+        };
+        draws.keep_used_by(&["/${c}", "${a} b"]);
+        let names: Vec<&str> = draws
+            .variables
+            .iter()
+            .map(|one| one.name.as_str())
+            .collect();
+        assert_eq!((names, draws.differ.len()), (vec!["a", "c"], 2));
+        draws.keep_used_by(&["/${c}"]);
+        assert_eq!((draws.variables.len(), draws.differ.len()), (1, 0));
+    }
 }
