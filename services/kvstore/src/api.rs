@@ -1,4 +1,4 @@
-//! The routes and their answers (SYSTEMS.md 2.2).
+//! The routes and their answers (scenarios/splitdim/README.md, "The store").
 //!
 //! | status | when | was anything changed? |
 //! |---|---|---|

@@ -1,4 +1,4 @@
-//! The routes and their answers (SYSTEMS.md, 2.1).
+//! The routes and their answers (scenarios/splitdim/README.md, "The application").
 //!
 //! What a client may believe is in the status: 200 applied; 400, 422, 429, 503 certainly not applied;
 //! 504 and 500 unknown.

@@ -1,4 +1,4 @@
-//! The key-value store's own calls (SYSTEMS.md, 2.2): get, put, list, reset, transaction.
+//! The key-value store's own calls (scenarios/splitdim/README.md, "The store"): get, put, list, reset, transaction.
 //!
 //! Deliberately absent: retries. What may be repeated depends on who asks.
 

@@ -1,4 +1,4 @@
-//! The API of SYSTEMS.md 2.1, request by request: statuses, bodies, methods, and the original's ways.
+//! The API of scenarios/splitdim/README.md, request by request: statuses, bodies, methods, and the original's ways.
 #![allow(clippy::unwrap_used)]
 
 mod common;

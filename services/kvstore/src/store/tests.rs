@@ -84,7 +84,12 @@ impl Model {
                     Some(_) => return "reused",
                     None => {}
                 }
-                if !puts.iter().all(|put| self.fits(put)) {
+                let absent = |put: &Entry| !self.entries.contains_key(&put.key);
+                let fits = |put: &Entry| {
+                    let by_any = id.is_none() || !absent(put) || put.version == 0;
+                    by_any && self.fits(put)
+                };
+                if !puts.iter().all(fits) {
                     return "mismatch";
                 }
                 puts.iter().for_each(|put| self.set(put));

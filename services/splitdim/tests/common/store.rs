@@ -1,4 +1,4 @@
-//! A key-value store as SYSTEMS.md 2.2 has it, with idempotency keys, that fails as it is told: before or
+//! A key-value store as scenarios/splitdim/README.md has it, with idempotency keys, that fails as it is told: before or
 //! after what it was asked, late, twice, with a status, or in silence.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -546,7 +546,9 @@ mod tests {
             Extract::json("$[0].a").unwrap(),
             Extract::Json(["0", "a"].map(str::to_owned).into())
         );
-        for bad in ["a", "$", "$a", "$[0]a", "$.", "$.a..b", "$.a[x]", "$.a[0", "$.[0]"] {
+        for bad in [
+            "a", "$", "$a", "$[0]a", "$.", "$.a..b", "$.a[x]", "$.a[0", "$.[0]",
+        ] {
             assert!(Extract::json(bad).is_none(), "{bad}");
         }
     }

@@ -236,7 +236,7 @@ impl Machine for SimulatedWorld {
                 name: name.into(),
                 address,
                 env: BTreeMap::new(),
-            listens: Vec::new(),
+                listens: Vec::new(),
             };
             state.nodes.insert(joined, node);
         }
