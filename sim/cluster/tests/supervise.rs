@@ -246,6 +246,37 @@ async fn a_start_while_a_kill_goes_on_comes_after_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_start_while_it_is_being_stopped_comes_after_its_end() {
+    let (compose, fake) = system(&services(&[("a", "")]));
+    fake.obeys("a", 5_000, 0);
+    compose.up().await.unwrap();
+    fake.history();
+    let start = async {
+        sleep_ms(1_000).await;
+        compose.start("a").await
+    };
+    let (stopped, started) = futures::future::join(compose.stop("a"), start).await;
+    assert_eq!((stopped, started), (Ok(()), Ok(())));
+    sleep_ms(100).await;
+    assert_eq!(phase(&compose, "a"), Phase::Running);
+    assert_eq!(
+        fake.history_of(&["Terminate", "start"]),
+        ["100 Terminate a", "5150 start a"]
+    );
+    // Stopped once more after that, it stays so.
+    fake.obeys("a", 5_000, 0);
+    let start_and_stop = async {
+        sleep_ms(1_000).await;
+        compose.start("a").await.unwrap();
+        compose.stop("a").await
+    };
+    let (first, second) = futures::future::join(compose.stop("a"), start_and_stop).await;
+    assert_eq!((first, second), (Ok(()), Ok(())));
+    sleep_ms(1_000).await;
+    assert_eq!(phase(&compose, "a"), Phase::Exited(0));
+}
+
+#[tokio::test(start_paused = true)]
 async fn on_failure_counts_its_restarts() {
     let (compose, fake) = system(&services(&[
         ("a", ", restart: 'on-failure:2'"),

@@ -57,7 +57,8 @@ impl Compose {
         Ok(())
     }
 
-    /// `docker start`. What runs is left alone.
+    /// `docker start`. What runs is left alone; what is still being stopped starts when it has ended, as if
+    /// the one who types this had waited for `docker stop`.
     pub async fn start(&self, target: &str) -> Result<(), Error> {
         for node in self.nodes(target)? {
             self.inner.start_by_hand(node).await?;
@@ -190,6 +191,7 @@ impl Inner {
             return false;
         };
         member.by_hand = true;
+        member.start_again = false;
         if member.phase == Phase::Hollow {
             drop(state);
             self.take_down(node, STATUS_KILLED, false);
@@ -250,7 +252,10 @@ impl Inner {
         let ending = {
             let mut state = self.lock();
             match state.member_mut(node) {
-                Some(member) if member.has_process() => return Ok(()),
+                Some(member) if member.has_process() => {
+                    member.start_again = member.by_hand;
+                    return Ok(());
+                }
                 Some(member) => {
                     member.start_anew();
                     member.phase == Phase::Ending

@@ -35,6 +35,8 @@ pub(super) struct Member {
     pub(super) restarts: u32,
     /// Ended by a command: the policy rests until the next start by hand.
     pub(super) by_hand: bool,
+    /// Told to start while a command was still ending it: it starts when it has ended.
+    pub(super) start_again: bool,
     pub(super) started_at: Option<Instant>,
     /// The running healthcheck.
     pub(super) monitor: Option<AbortHandle>,
@@ -53,6 +55,7 @@ impl Member {
             failures: 0,
             restarts: 0,
             by_hand: false,
+            start_again: false,
             started_at: None,
             monitor: None,
             generation: 0,
@@ -117,6 +120,7 @@ impl Member {
     /// Forgets earlier restarts, as a start by hand does.
     pub(super) fn start_anew(&mut self) {
         self.by_hand = false;
+        self.start_again = false;
         self.restarts = 0;
         self.backoff = None;
     }
@@ -192,6 +196,17 @@ impl Inner {
         self.announce();
         tokio::time::sleep(NETWORK_TEARDOWN).await;
         self.take_down(node, status, again.is_some());
+        let is_wanted = match self.lock().member_mut(node) {
+            Some(member) if member.generation == generation && member.start_again => {
+                member.start_anew();
+                true
+            }
+            _ => false,
+        };
+        if is_wanted {
+            self.start(node);
+            return;
+        }
         if let Some(wait) = again {
             let message = format!("restart {} ms after the exit", wait.as_millis());
             self.note(node, &name, message);
