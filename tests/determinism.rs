@@ -1,8 +1,9 @@
 //! One seed, one trace: at two positions in one process, and in two processes.
 //!
 //! One scenario is a short one with everything that draws from the seed: loss, jitter, a killed
-//! container, health checks, random ports. The other has a control plane, names that it draws,
-//! virtual addresses and replication.
+//! container, health checks, random ports. Another has a control plane, names that it draws,
+//! virtual addresses and replication. A third draws what its clients send, and has faults of HTTP, retries with
+//! jitter, and a log.
 #![allow(clippy::unwrap_used)]
 
 use std::process::Command;
@@ -12,10 +13,11 @@ use squall_tests::{plan, play};
 /// Set for the other process, which is this test binary again.
 const OTHER: &str = "SQUALL_TEST_OTHER_PROCESS";
 
-/// What is played, and with how many seeds: a system of Compose, and one of Kubernetes.
-const PLAYED: [(&str, u64); 2] = [
+/// What is played, and with how many seeds: systems of Compose, and one of Kubernetes.
+const PLAYED: [(&str, u64); 3] = [
     ("tests/determinism.yaml", 100),
     ("scenarios/postgres-k8s/demo-failover.yaml", 5),
+    ("scenarios/splitdim/answers-lost.yaml", 2),
 ];
 
 /// The trace's hash and the number of events, for each seed.
