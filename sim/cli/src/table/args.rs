@@ -7,7 +7,8 @@ use clap::ValueEnum;
 use squall_explore::sweep::Seeds;
 
 const EXAMPLES: &str = "\
-Columns: the scenario and its variant, then what invariants count (their figures) and `requests`, then
+Columns: the scenario and its variant, then what invariants count (their figures), `requests` and
+how many of them were `acknowledged`, `refused` and `unknown`, then
 `verdict`, `fails` and `longest_ms`. `--columns` names and orders the counts; it can place the last
 three, too. Over several seeds a cell has all values: min..max.
 
@@ -37,7 +38,7 @@ pub(crate) struct TableArgs {
     /// Which counts, in this order [default: all]
     #[arg(long, value_name = "A,B,C", value_delimiter = ',')]
     pub(crate) columns: Vec<String>,
-    /// Whose requests `requests` and `longest_ms` are about [default: `transfers` where there is one,
+    /// Whose requests are counted [default: `transfers` where there is one,
     /// else all clients]
     #[arg(long, value_name = "NAME")]
     pub(crate) client: Option<String>,

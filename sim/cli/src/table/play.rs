@@ -11,10 +11,11 @@ use serde::{Deserialize, Serialize};
 use squall_explore::Breach;
 use squall_explore::isolated::{Ended, Limits, Pool, Waited};
 use squall_explore::sweep::{Counts, Outcome, Played, Verdict, label};
-use squall_record::{RunRecord, Summary};
+use squall_record::{Fate, RunRecord, Summary};
 use squall_scenario::{Plan, RunOptions, file, simulated};
 
 use super::args::TableArgs;
+use super::cells::LONGEST;
 use crate::args::Chance;
 use crate::exit::{Exit, complain, complain_all, say};
 use crate::sweep::interrupt::Interrupt;
@@ -67,7 +68,7 @@ pub(super) struct Run {
     pub(super) verdict: Verdict,
     /// The judgements that do not hold.
     pub(super) fails: Vec<String>,
-    /// What invariants count, and `requests` and `longest_ms` of the client.
+    /// What invariants count, and what is counted of the client's requests.
     pub(super) figures: BTreeMap<String, i64>,
     /// How it differs from what its file says.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -126,10 +127,8 @@ pub(super) fn open(args: &TableArgs) -> Result<Vec<Case>, Exit> {
 #[derive(Serialize, Deserialize)]
 struct Measured {
     played: Played,
-    /// Of the client.
-    requests: i64,
-    /// From sending to the answer or failure; of the client, if it has sent any.
-    longest_ms: Option<i64>,
+    /// Of the client: how many requests, what became of them, and the longest time to an answer or failure.
+    counts: BTreeMap<String, i64>,
 }
 
 impl Case {
@@ -148,14 +147,13 @@ impl Case {
     fn play(&self, seed: u64, client: Option<&str>) -> Measured {
         let options = RunOptions { seed, trace: None };
         let played = simulated::run(&self.plan, programs::exec, &options, Arc::new(()));
-        let (requests, longest_ms) = match &played {
+        let counts = match &played {
             Ok(record) => measure(record, self.client(client)),
-            Err(_) => (0, None),
+            Err(_) => BTreeMap::new(),
         };
         Measured {
             played: played.map(|record| record.summary).into(),
-            requests,
-            longest_ms,
+            counts,
         }
     }
 
@@ -167,17 +165,25 @@ impl Case {
     }
 }
 
-fn measure(record: &RunRecord, client: Option<&str>) -> (i64, Option<i64>) {
+fn measure(record: &RunRecord, client: Option<&str>) -> BTreeMap<String, i64> {
+    let names = ["requests", "acknowledged", "refused", "unknown"];
+    let mut counts: BTreeMap<String, i64> = names.map(|name| (name.to_owned(), 0)).into();
     let of_client = |name: &str| client.is_none_or(|client| client == name);
     let samples = record.samples.iter();
-    let latencies: Vec<u64> = samples
-        .filter(|sample| of_client(sample.client.as_str()))
-        .map(|sample| sample.latency_us)
-        .collect();
-    let whole = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-    let longest = latencies.iter().max();
-    let longest_ms = longest.map(|us| whole(us.div_ceil(1000)));
-    (whole(latencies.len() as u64), longest_ms)
+    for sample in samples.filter(|sample| of_client(sample.client.as_str())) {
+        let fate = match sample.fate() {
+            Fate::Acknowledged => names[1],
+            Fate::Refused => names[2],
+            Fate::Unknown => names[3],
+        };
+        for name in [names[0], fate] {
+            *counts.entry(name.to_owned()).or_default() += 1;
+        }
+        let longest = counts.entry(LONGEST.to_owned()).or_default();
+        let ms = i64::try_from(sample.latency_us.div_ceil(1000)).unwrap_or(i64::MAX);
+        *longest = ms.max(*longest);
+    }
+    counts
 }
 
 /// Plays all cases.
@@ -248,9 +254,7 @@ fn play_each(
 fn run(case: &Case, seed: u64, is_declared: bool, ended: Ended<Measured>) -> Run {
     let mut figures = BTreeMap::new();
     if let Ended::Value(measured) = &ended {
-        figures.insert("requests".to_owned(), measured.requests);
-        let longest = measured.longest_ms;
-        figures.extend(longest.map(|longest| (super::cells::LONGEST.to_owned(), longest)));
+        figures.clone_from(&measured.counts);
         if let Played::Judged(summary) = &measured.played {
             add_figures(&mut figures, summary);
         }
