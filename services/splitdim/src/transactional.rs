@@ -6,13 +6,15 @@
 //! need not read first. A transaction without an answer is repeated, byte for byte and under the same
 //! idempotency key, until there is one or nobody waits for it any more: the store applies a key once. Only
 //! after a refusal, which says that the key was not applied and, its versions being old, never will be,
-//! the transfers go into another transaction under another key.
+//! the transfers go into another transaction under another key. As long as one has no answer, no other is
+//! begun: the transfers that wait meanwhile are certainly not applied when their clients give up.
 //!
 //! This rests on three promises of the store: a repeated key that was applied is answered 200 again, a
 //! version that is not the current one is refused, and an absent key has version 0. A store that takes
 //! any version for an absent key, as the original does, is exact until it is reset by another instance.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -64,6 +66,7 @@ pub(crate) struct Worker {
     alone: usize,
     /// Since a transaction was applied.
     refusals: u32,
+    doubts: Arc<AtomicUsize>,
     random: Random,
     /// What no other instance has, nor this one after a restart.
     name: String,
@@ -104,6 +107,7 @@ impl Worker {
             resets: 0,
             alone: 0,
             refusals: 0,
+            doubts: Arc::default(),
             name: format!("{:016x}{:016x}", random.bits(), random.bits()),
             random,
             sent: 0,
@@ -120,7 +124,7 @@ impl Worker {
             let outcome = tokio::select! {
                 biased;
                 Some((sent, outcome)) = in_flight.next() => self.ended(sent, outcome),
-                line = &mut next, if in_flight.len() < IN_FLIGHT_MAX => {
+                line = &mut next, if in_flight.len() < IN_FLIGHT_MAX && !self.is_in_doubt() => {
                     let taken = line.map(|line| in_flight.extend(self.begin(line)));
                     let taken = taken.map_err(|error| error.to_string());
                     if taken.is_ok() {
@@ -142,8 +146,17 @@ impl Worker {
         }
     }
 
-    /// Begins a transaction of what waits, if anything still does.
+    /// Whether a transaction in flight was sent without an answer.
+    fn is_in_doubt(&self) -> bool {
+        self.doubts.load(Ordering::Relaxed) > 0
+    }
+
+    /// Begins a transaction of what waits, if anything still does and no other one is in doubt.
     fn begin(&mut self, line: Line) -> Option<impl Future<Output = (Sent, Outcome)> + use<>> {
+        if self.is_in_doubt() {
+            self.store.client.keep(line);
+            return None;
+        }
         if self.resets != self.queue.resets() {
             self.resets = self.queue.resets();
             self.cache.clear();
@@ -164,6 +177,7 @@ impl Worker {
         let settling = Settling {
             store: self.store.clone(),
             log: self.log.clone(),
+            doubts: self.doubts.clone(),
             random: Random::from_seed(self.random.bits()),
         };
         Some(async move {
@@ -230,23 +244,40 @@ struct Sent {
 struct Settling {
     store: Arc<Store>,
     log: Arc<Log>,
+    doubts: Arc<AtomicUsize>,
     random: Random,
+}
+
+/// That a transaction was sent and has no answer; one of those that are counted.
+struct Doubt(Arc<AtomicUsize>);
+
+impl Doubt {
+    fn new(doubts: &Arc<AtomicUsize>) -> Self {
+        doubts.fetch_add(1, Ordering::Relaxed);
+        Self(doubts.clone())
+    }
+}
+
+impl Drop for Doubt {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Settling {
     /// Sends a transaction until its fate is known, or nobody waits for it.
     async fn settle(mut self, line: Line, call: &Call, batch: &Batch) -> Outcome {
         let mut answer = self.store.client.send(line, call).await;
-        let (mut is_unknown, mut tries) = (false, 0);
+        let (mut doubt, mut tries) = (None, 0);
         loop {
-            let why = match told(answer, is_unknown) {
+            let why = match told(answer, doubt.is_some()) {
                 Ok(Outcome::Stale(current)) if current.is_empty() => {
                     return self.read(batch).await;
                 }
                 Ok(outcome) => return outcome,
                 Err(why) => why,
             };
-            is_unknown = true;
+            doubt.get_or_insert_with(|| Doubt::new(&self.doubts));
             tries += 1;
             self.log
                 .line(&format!("transfer: transaction: {why}; the same again"));
