@@ -19,6 +19,13 @@ pub trait DiskDriver: Send + Sync + 'static {
     /// `fdatasync` of a file or a folder, and of the folder that it is in: what was created, renamed
     /// and removed there is durable, too.
     fn sync(&self, path: &str) -> BoxFuture<'static, io::Result<()>>;
+    /// See [`Disk::append_to_log`]. Unless it is said otherwise, an append and a sync.
+    fn append_to_log<'a>(&'a self, path: &'a str, data: Bytes) -> BoxFuture<'a, io::Result<()>> {
+        Box::pin(async move {
+            self.append(path, data).await?;
+            self.sync(path).await
+        })
+    }
     /// The whole of a file.
     fn read(&self, path: &str) -> BoxFuture<'static, io::Result<Bytes>>;
     /// `truncate` to a length that is not beyond the end; otherwise EINVAL.
@@ -51,6 +58,15 @@ impl Disk {
     /// in its folder. `path` may be a folder itself.
     pub async fn sync(&self, path: &str) -> io::Result<()> {
         self.0.sync(path).await
+    }
+
+    /// [`Disk::append`] and [`Disk::sync`] in one step, to a file that nothing else appends to. After
+    /// an error anything of `data` may be appended, and be durable or not.
+    ///
+    /// The file may have any number of zeros at its end, which are nothing: that is how a sync is
+    /// spared the change of its size. `data` does not end in a zero.
+    pub async fn append_to_log(&self, path: &str, data: Bytes) -> io::Result<()> {
+        self.0.append_to_log(path, data).await
     }
 
     /// The whole of a file.

@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod disk;
+mod log;
 mod net;
 
 use std::io::Write;

@@ -18,7 +18,7 @@ pub enum Error {
     /// the next start finds out.
     #[error("cannot {what} {path}")]
     Disk {
-        /// `append to`, `sync`, `read`, `rename`, `remove`, `list`.
+        /// `append to`, `sync`, `append to and sync`, `read`, `rename`, `remove`, `list`.
         what: &'static str,
         /// The file or folder.
         path: String,

@@ -138,9 +138,10 @@ async fn dump(path: &str, host: &Host) -> Result<(), Error> {
             .read(&path)
             .await
             .map_err(Error::disk("read", &path))?;
+        let file = frame::content(&file);
         let mut at = 0;
         loop {
-            let (text, next) = match frame::read(&file, at) {
+            let (text, next) = match frame::read(file, at) {
                 Line::End => break,
                 Line::Frame { json, next } => (String::from_utf8_lossy(json).into_owned(), next),
                 Line::Bad(bad) => {

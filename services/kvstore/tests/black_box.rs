@@ -271,7 +271,7 @@ async fn a_disk_that_fails_ends_the_store_and_nobody_is_told() {
     assert_eq!(client.answer().await, None);
     let error = service.ended().await.unwrap_err();
     assert!(
-        error.contains("cannot sync /data/log-00000000000000000001"),
+        error.contains("cannot append to and sync /data/log-00000000000000000001"),
         "{error}"
     );
     // It comes back with what was acknowledged.

@@ -2,11 +2,16 @@
 //!
 //! A transfer is waiting, taken, or withdrawn; every change is one atomic step. Who gives up on one that
 //! waits knows that it will never be applied; who gives up on one that is taken knows nothing.
+//!
+//! Accounts are held by what was taken, until that is given back. A transfer that touches one of them
+//! waits, and so does one that touches an account for which an earlier one waits: for each account,
+//! transfers go in the order in which they came, and none waits for ever.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use rustc_hash::FxHashSet;
 use squall_resilient::Deadline;
 use tokio::sync::{Notify, oneshot};
 
@@ -19,11 +24,22 @@ const WITHDRAWN: u8 = 2;
 
 /// Transfers in the order in which they came.
 pub(crate) struct Queue {
-    pending: Mutex<VecDeque<Pending>>,
+    state: Mutex<State>,
     max: usize,
     filled: Notify,
     /// How often the store was told to forget everything.
     resets: AtomicU64,
+}
+
+#[derive(Default)]
+struct State {
+    pending: VecDeque<Pending>,
+    /// Accounts of what was taken and not given back.
+    held: FxHashSet<Arc<str>>,
+    /// Accounts of what was left over when something was taken last, or has come since and must wait.
+    claimed: FxHashSet<Arc<str>>,
+    /// Whether something may be taken: it has come, or was put back or freed, since that was looked at.
+    is_fresh: bool,
 }
 
 /// A transfer in the queue or in a batch.
@@ -32,6 +48,10 @@ pub(crate) struct Pending {
     state: Arc<AtomicU8>,
     reply: oneshot::Sender<Result<(), TransferError>>,
 }
+
+/// The accounts of what was taken.
+#[must_use]
+pub(crate) struct Held(Vec<Arc<str>>);
 
 /// Who waits for a transfer; its drop withdraws it.
 struct Waiting {
@@ -43,7 +63,7 @@ impl Queue {
     /// Room for `max` transfers.
     pub(crate) fn new(max: usize) -> Self {
         Self {
-            pending: Mutex::default(),
+            state: Mutex::default(),
             max,
             filled: Notify::new(),
             resets: AtomicU64::new(0),
@@ -73,66 +93,63 @@ impl Queue {
     }
 
     fn push(&self, transfer: Transfer) -> Result<Waiting, TransferError> {
-        let mut pending = self.pending();
-        if pending.len() >= self.max {
-            pending.retain(Pending::is_awaited);
+        let mut queue = self.lock();
+        if queue.pending.len() >= self.max {
+            queue.pending.retain(Pending::is_awaited);
         }
-        if pending.len() >= self.max {
+        if queue.pending.len() >= self.max {
             let why = "too many transfers wait for the store; this one was not applied";
             return Err(TransferError::NotApplied(why.to_owned()));
         }
+        let must_wait = queue.must_wait(&transfer);
+        match must_wait {
+            true => queue.claim(&transfer),
+            false => queue.is_fresh = true,
+        }
         let state = Arc::new(AtomicU8::new(WAITING));
         let (reply, answer) = oneshot::channel();
-        pending.push_back(Pending {
+        queue.pending.push_back(Pending {
             transfer,
             state: state.clone(),
             reply,
         });
-        drop(pending);
-        self.filled.notify_one();
+        drop(queue);
+        if !must_wait {
+            self.filled.notify_one();
+        }
         Ok(Waiting { state, answer })
     }
 
-    /// Waits until somebody waits. One task alone does this.
+    /// Waits until there may be something to take. One task alone does this.
     pub(crate) async fn filled(&self) {
-        while !self.has_waiting() {
+        while !self.lock().has_some() {
             self.filled.notified().await;
         }
     }
 
-    fn has_waiting(&self) -> bool {
-        let mut pending = self.pending();
-        while pending.front().is_some_and(|one| !one.is_awaited()) {
-            pending.pop_front();
-        }
-        !pending.is_empty()
+    /// Takes the first ones that are not withdrawn and need not wait: so many, or fewer when their names
+    /// have so many bytes. Their accounts are held until [`Queue::give_back`].
+    pub(crate) fn take(&self, max: usize, bytes_max: usize) -> (Vec<Pending>, Held) {
+        self.lock().take(max, bytes_max)
     }
 
-    /// Takes the first ones that are not withdrawn: so many, or fewer when their names have so many bytes.
-    pub(crate) fn take(&self, max: usize, bytes_max: usize) -> Vec<Pending> {
-        let mut pending = self.pending();
-        let mut taken = Vec::with_capacity(pending.len().min(max));
-        let mut bytes = 0;
-        while taken.len() < max
-            && bytes < bytes_max
-            && let Some(next) = pending.pop_front()
-        {
-            if next.change(WAITING, TAKEN) {
-                bytes += next.transfer.sender.len() + next.transfer.receiver.len();
-                taken.push(next);
-            }
+    /// Frees the accounts of what was taken. What of it was surely not applied goes to the front.
+    pub(crate) fn give_back(&self, held: Held, taken: Vec<Pending>) {
+        if held.0.is_empty() {
+            return; // nothing was taken, and what was left over must still wait
         }
-        taken
-    }
-
-    /// Puts back, to the front, what was taken and surely not applied.
-    pub(crate) fn put_back(&self, taken: Vec<Pending>) {
-        let mut pending = self.pending();
+        let mut queue = self.lock();
+        for account in held.0 {
+            queue.held.remove(&account);
+        }
         for one in taken.into_iter().rev() {
             if one.change(TAKEN, WAITING) {
-                pending.push_front(one);
+                queue.pending.push_front(one);
             }
         }
+        queue.is_fresh = true;
+        drop(queue);
+        self.filled.notify_one();
     }
 
     /// Says that the store was, or may have been, told to forget everything.
@@ -145,8 +162,55 @@ impl Queue {
         self.resets.load(Ordering::Acquire)
     }
 
-    fn pending(&self) -> MutexGuard<'_, VecDeque<Pending>> {
-        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn has_some(&mut self) -> bool {
+        while self.pending.front().is_some_and(|one| !one.is_awaited()) {
+            self.pending.pop_front();
+        }
+        self.is_fresh && !self.pending.is_empty()
+    }
+
+    fn must_wait(&self, transfer: &Transfer) -> bool {
+        let mut holders = [&transfer.sender, &transfer.receiver].into_iter();
+        holders.any(|holder| self.held.contains(holder) || self.claimed.contains(holder))
+    }
+
+    fn claim(&mut self, transfer: &Transfer) {
+        self.claimed.insert(transfer.sender.clone());
+        self.claimed.insert(transfer.receiver.clone());
+    }
+
+    fn take(&mut self, max: usize, bytes_max: usize) -> (Vec<Pending>, Held) {
+        self.claimed.clear();
+        self.is_fresh = false;
+        let mut taken = Vec::with_capacity(self.pending.len().min(max));
+        let mut bytes = 0;
+        for one in std::mem::take(&mut self.pending) {
+            if taken.len() >= max || bytes >= bytes_max {
+                self.is_fresh = true;
+                self.pending.push_back(one);
+            } else if self.must_wait(&one.transfer) {
+                self.claim(&one.transfer);
+                self.pending.push_back(one);
+            } else if one.change(WAITING, TAKEN) {
+                bytes += one.transfer.sender.len() + one.transfer.receiver.len();
+                taken.push(one);
+            }
+        }
+        let accounts = taken.iter().flat_map(|one| {
+            let Transfer {
+                sender, receiver, ..
+            } = &one.transfer;
+            [sender.clone(), receiver.clone()]
+        });
+        let accounts: Vec<Arc<str>> = accounts.collect();
+        self.held.extend(accounts.iter().cloned());
+        (taken, Held(accounts))
     }
 }
 
@@ -179,5 +243,58 @@ impl Waiting {
 impl Drop for Waiting {
     fn drop(&mut self) {
         self.withdraw();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn push(queue: &Queue, sender: &str, receiver: &str) -> Waiting {
+        let transfer = Transfer {
+            sender: sender.into(),
+            receiver: receiver.into(),
+            amount: 1,
+        };
+        queue.push(transfer).ok().expect("there is room")
+    }
+
+    fn names(taken: &[Pending]) -> Vec<String> {
+        let name = |one: &Pending| format!("{}{}", one.transfer.sender, one.transfer.receiver);
+        taken.iter().map(name).collect()
+    }
+
+    #[test]
+    fn what_touches_a_held_account_waits_and_so_does_what_comes_behind_it() {
+        let queue = Queue::new(9);
+        let _waiting = ["ab", "ba"].map(|pair| push(&queue, &pair[..1], &pair[1..]));
+        let (first, held) = queue.take(9, 9);
+        assert_eq!(names(&first), ["ab", "ba"]);
+        let _waiting = ["bc", "de", "cd"].map(|pair| push(&queue, &pair[..1], &pair[1..]));
+        let (second, also_held) = queue.take(9, 9);
+        assert_eq!(names(&second), ["de"]);
+        assert!(!queue.lock().has_some());
+        let _waiting = ["fg", "ce"].map(|pair| push(&queue, &pair[..1], &pair[1..]));
+        let (third, _) = queue.take(9, 9);
+        assert_eq!(names(&third), ["fg"]);
+        queue.give_back(also_held, Vec::new());
+        let (nothing, no_accounts) = queue.take(9, 9);
+        assert!(nothing.is_empty());
+        queue.give_back(no_accounts, nothing);
+        assert!(!queue.lock().has_some());
+        queue.give_back(held, first);
+        assert_eq!(names(&queue.take(9, 9).0), ["ab", "ba", "bc", "cd", "ce"]);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_left_for_the_next() {
+        let queue = Queue::new(9);
+        let _waiting = ["ab", "cd", "ac"].map(|pair| push(&queue, &pair[..1], &pair[1..]));
+        let (first, held) = queue.take(1, 9);
+        assert_eq!(names(&first), ["ab"]);
+        assert!(queue.lock().has_some());
+        assert_eq!(names(&queue.take(9, 2).0), ["cd"]);
+        queue.give_back(held, Vec::new());
+        assert_eq!(names(&queue.take(9, 2).0), Vec::<String>::new());
     }
 }

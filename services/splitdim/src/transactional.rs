@@ -1,19 +1,24 @@
 //! Mode `transactionalkvstore`: both balances of a transfer, and those of all that wait, in one
 //! transaction; exact when answers are lost.
 //!
-//! One task for each instance sends one transaction at a time. It knows versions from its own last
-//! transaction or from the store's refusal (428), so that it need not read first. A transaction without
-//! an answer is repeated, byte for byte and under the same idempotency key, until there is one or nobody
-//! waits for it any more: the store applies a key once. Only after a refusal, which says that the key was not applied and, its versions
-//! being old, never will be, the transfers go into another transaction under another key.
+//! One task for each instance sends transactions, several at a time, no two of which touch the same
+//! account. It knows versions from its own last transaction or from the store's refusal (428), so that it
+//! need not read first. A transaction without an answer is repeated, byte for byte and under the same
+//! idempotency key, until there is one or nobody waits for it any more: the store applies a key once. Only
+//! after a refusal, which says that the key was not applied and, its versions being old, never will be,
+//! the transfers go into another transaction under another key. As long as one has no answer, no other is
+//! begun: the transfers that wait meanwhile are certainly not applied when their clients give up.
 //!
 //! This rests on three promises of the store: a repeated key that was applied is answered 200 again, a
 //! version that is not the current one is refused, and an absent key has version 0. A store that takes
 //! any version for an absent key, as the original does, is exact until it is reset by another instance.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
 use hyper::StatusCode;
 use hyper::header::HeaderValue;
 use squall_resilient::{Backoff, Random};
@@ -25,9 +30,11 @@ use crate::client::{Answer, Call, CallError, Line};
 use crate::error::TransferError;
 use crate::log::Log;
 use crate::metrics::Metrics;
-use crate::queue::{Pending, Queue};
+use crate::queue::{Held, Pending, Queue};
 use crate::store::{Entry, Store, transaction};
 
+/// Transactions at a time. More of them would each be smaller, and cost the same work.
+const IN_FLIGHT_MAX: usize = 8;
 /// Transfers in one transaction.
 const BATCH_MAX: usize = 256;
 /// Bytes of names in one transaction, about; its JSON is at most six times as long and some.
@@ -41,14 +48,9 @@ const PAUSE: Backoff = Backoff {
     tries: u32::MAX,
 };
 
-/// Between refusals, from so many in a row on. Not sooner: whoever pauses lets the others refuse him again.
-const REFUSALS_IN_A_ROW: u32 = 16;
-const YIELD: Backoff = Backoff {
-    base: Duration::from_millis(1),
-    cap: Duration::from_millis(4),
-    jitter: 1.0,
-    tries: u32::MAX,
-};
+/// So many refusals in a row are not others who were quicker: each says what the store has, and is
+/// followed at once by a transaction that fits it. A pause in between would let the others be first again.
+const REFUSALS_IN_A_ROW: u32 = 64;
 
 /// The task that sends transactions.
 pub(crate) struct Worker {
@@ -62,6 +64,9 @@ pub(crate) struct Worker {
     resets: u64,
     /// So many of the next transfers go alone, for the store refused them together.
     alone: usize,
+    /// Since a transaction was applied.
+    refusals: u32,
+    doubts: Arc<AtomicUsize>,
     random: Random,
     /// What no other instance has, nor this one after a restart.
     name: String,
@@ -74,7 +79,7 @@ enum Outcome {
     Applied,
     /// It was not and will not be applied; this is what the store has, if it says so.
     Stale(Vec<Entry<'static>>),
-    /// It was not sent.
+    /// It was not applied and will not be: it was not sent, or what to send instead could not be read.
     NotSent(String),
     /// Nobody knows, and nobody waits to know. Harmless for what comes next: if it is applied, or still will
     /// be, either its versions are old or those of the next transaction, which is then refused.
@@ -101,6 +106,8 @@ impl Worker {
             cache: Cache::default(),
             resets: 0,
             alone: 0,
+            refusals: 0,
+            doubts: Arc::default(),
             name: format!("{:016x}{:016x}", random.bits(), random.bits()),
             random,
             sent: 0,
@@ -109,36 +116,47 @@ impl Worker {
 
     /// Works until it is dropped.
     pub(crate) async fn run(mut self) {
-        let (mut failures, mut refusals) = (0, 0);
+        let mut failures = 0;
+        let mut in_flight = FuturesUnordered::new();
+        let next = next_line(self.queue.clone(), self.store.clone(), Duration::ZERO);
+        tokio::pin!(next);
         loop {
-            self.queue.filled().await;
-            // First a connection, then the transfers: who gives up while there is none knows that
-            // nothing was sent.
-            let outcome = match self.store.client.line().await {
-                Ok(line) => self.transact(line).await,
-                Err(error) => Err(error.to_string()),
+            let outcome = tokio::select! {
+                biased;
+                Some((sent, outcome)) = in_flight.next() => self.ended(sent, outcome),
+                line = &mut next, if in_flight.len() < IN_FLIGHT_MAX && !self.is_in_doubt() => {
+                    let taken = line.map(|line| in_flight.extend(self.begin(line)));
+                    let taken = taken.map_err(|error| error.to_string());
+                    if taken.is_ok() {
+                        next.set(next_line(self.queue.clone(), self.store.clone(), Duration::ZERO));
+                        continue;
+                    }
+                    taken
+                }
             };
             match outcome {
-                Ok(true) => (failures, refusals) = (0, 0),
-                Ok(false) => {
-                    refusals += 1;
-                    self.metrics.stale.add();
-                    if refusals >= REFUSALS_IN_A_ROW {
-                        self.pause(&YIELD, refusals).await;
-                    }
-                }
+                Ok(()) => failures = 0,
                 Err(why) => {
                     failures += 1;
                     self.log.line(&format!("transfer: {why}"));
-                    self.pause(&PAUSE, failures).await;
+                    let pause = PAUSE.delay(failures, &mut self.random).unwrap_or_default();
+                    next.set(next_line(self.queue.clone(), self.store.clone(), pause));
                 }
             }
         }
     }
 
-    /// One transaction of what waits. Says whether it came to an end, or was refused for its versions;
-    /// an error when it could not be sent.
-    async fn transact(&mut self, line: Line) -> Result<bool, String> {
+    /// Whether a transaction in flight was sent without an answer.
+    fn is_in_doubt(&self) -> bool {
+        self.doubts.load(Ordering::Relaxed) > 0
+    }
+
+    /// Begins a transaction of what waits, if anything still does and no other one is in doubt.
+    fn begin(&mut self, line: Line) -> Option<impl Future<Output = (Sent, Outcome)> + use<>> {
+        if self.is_in_doubt() {
+            self.store.client.keep(line);
+            return None;
+        }
         if self.resets != self.queue.resets() {
             self.resets = self.queue.resets();
             self.cache.clear();
@@ -147,89 +165,64 @@ impl Worker {
             0 => BATCH_MAX,
             _ => 1,
         };
-        let taken = self.queue.take(most, BATCH_BYTES_MAX);
+        let (taken, held) = self.queue.take(most, BATCH_BYTES_MAX);
         self.alone = self.alone.saturating_sub(taken.len());
         let batch = Batch::fold(taken, &self.cache, self.overflow);
         if batch.transfers.is_empty() {
+            self.queue.give_back(held, Vec::new());
             self.store.client.keep(line);
-            return Ok(true);
+            return None;
         }
-        match self.settle(line, &batch).await {
+        let call = transaction(&batch.entries(), self.key());
+        let settling = Settling {
+            store: self.store.clone(),
+            log: self.log.clone(),
+            doubts: self.doubts.clone(),
+            random: Random::from_seed(self.random.bits()),
+        };
+        Some(async move {
+            let outcome = match call {
+                Ok(call) => settling.settle(line, &call, &batch).await,
+                Err(error) => Outcome::Refused(TransferError::NotApplied(error.to_string())),
+            };
+            (Sent { batch, held }, outcome)
+        })
+    }
+
+    /// What follows from a transaction's outcome; an error when it could not be sent.
+    fn ended(&mut self, Sent { batch, held }: Sent, outcome: Outcome) -> Result<(), String> {
+        let (again, result) = match outcome {
             Outcome::Applied => {
+                self.refusals = 0;
                 self.cache.applied(&batch);
                 answer(batch.transfers, &Ok(()));
-                Ok(true)
+                (Vec::new(), Ok(()))
             }
             Outcome::Stale(current) => {
-                let current = match current.is_empty() {
-                    true => self.read(&batch).await?,
-                    false => current,
-                };
+                self.metrics.stale.add();
                 self.cache.learn(&current);
-                self.queue.put_back(batch.transfers);
-                Ok(false)
+                self.refusals += 1;
+                let result = match self.refusals.is_multiple_of(REFUSALS_IN_A_ROW) {
+                    true => Err(format!("refused {} times in a row", self.refusals)),
+                    false => Ok(()),
+                };
+                (batch.transfers, result)
             }
-            Outcome::Abandoned => Ok(true),
-            Outcome::NotSent(why) => {
-                self.queue.put_back(batch.transfers);
-                Err(why)
-            }
+            Outcome::Abandoned => (Vec::new(), Ok(())),
+            Outcome::NotSent(why) => (batch.transfers, Err(why)),
             // One of them may be what the store does not like, such as a name that is too long for it.
             Outcome::Refused(TransferError::NotApplied(_)) if batch.transfers.len() > 1 => {
-                self.alone = batch.transfers.len();
-                self.queue.put_back(batch.transfers);
-                Ok(true)
+                self.alone = self.alone.max(batch.transfers.len());
+                (batch.transfers, Ok(()))
             }
             Outcome::Refused(error) => {
                 self.log.line(&format!("transfer: {error}"));
                 answer(batch.transfers, &Err(error));
-                Ok(true)
+                (Vec::new(), Ok(()))
             }
-        }
-    }
-
-    /// Sends a transaction until its fate is known, or nobody waits for it.
-    async fn settle(&mut self, line: Line, batch: &Batch) -> Outcome {
-        let call = match transaction(&batch.entries(), self.key()) {
-            Ok(call) => call,
-            Err(error) => return Outcome::Refused(TransferError::NotApplied(error.to_string())),
         };
-        let mut answer = self.store.client.send(line, &call).await;
-        let (mut is_unknown, mut tries) = (false, 0);
-        loop {
-            let why = match told(answer, is_unknown) {
-                Ok(outcome) => return outcome,
-                Err(why) => why,
-            };
-            is_unknown = true;
-            tries += 1;
-            self.log
-                .line(&format!("transfer: transaction: {why}; the same again"));
-            self.pause(&PAUSE, tries).await;
-            if !batch.transfers.iter().any(Pending::is_awaited) {
-                return Outcome::Abandoned;
-            }
-            answer = self.repeat(&call).await;
-        }
-    }
-
-    async fn repeat(&self, call: &Call) -> Result<Answer, CallError> {
-        self.store.client.call(call).await
-    }
-
-    /// What the store has for a batch's accounts, for a store that does not say it when it refuses.
-    async fn read(&self, batch: &Batch) -> Result<Vec<Entry<'static>>, String> {
-        let mut current = Vec::new();
-        for entry in batch.entries() {
-            let told = |error| format!("could not read {:?}: {error}", entry.key);
-            let now = self.store.get(&entry.key).await.map_err(told)?;
-            current.push(Entry {
-                key: entry.key.into_owned().into(),
-                value: now.value.into(),
-                version: now.version,
-            });
-        }
-        Ok(current)
+        self.queue.give_back(held, again);
+        result
     }
 
     /// A key that was never used.
@@ -239,12 +232,98 @@ impl Worker {
         HeaderValue::try_from(key)
             .unwrap_or_else(|_| panic!("hexadecimal digits are visible ASCII"))
     }
+}
 
-    async fn pause(&mut self, backoff: &Backoff, tries: u32) {
-        if let Some(delay) = backoff.delay(tries, &mut self.random) {
-            sleep(delay).await;
+/// A transaction in flight.
+struct Sent {
+    batch: Batch,
+    held: Held,
+}
+
+/// What is needed to find out what becomes of a transaction.
+struct Settling {
+    store: Arc<Store>,
+    log: Arc<Log>,
+    doubts: Arc<AtomicUsize>,
+    random: Random,
+}
+
+/// That a transaction was sent and has no answer; one of those that are counted.
+struct Doubt(Arc<AtomicUsize>);
+
+impl Doubt {
+    fn new(doubts: &Arc<AtomicUsize>) -> Self {
+        doubts.fetch_add(1, Ordering::Relaxed);
+        Self(doubts.clone())
+    }
+}
+
+impl Drop for Doubt {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Settling {
+    /// Sends a transaction until its fate is known, or nobody waits for it.
+    async fn settle(mut self, line: Line, call: &Call, batch: &Batch) -> Outcome {
+        let mut answer = self.store.client.send(line, call).await;
+        let (mut doubt, mut tries) = (None, 0);
+        loop {
+            let why = match told(answer, doubt.is_some()) {
+                Ok(Outcome::Stale(current)) if current.is_empty() => {
+                    return self.read(batch).await;
+                }
+                Ok(outcome) => return outcome,
+                Err(why) => why,
+            };
+            doubt.get_or_insert_with(|| Doubt::new(&self.doubts));
+            tries += 1;
+            self.log
+                .line(&format!("transfer: transaction: {why}; the same again"));
+            if let Some(delay) = PAUSE.delay(tries, &mut self.random) {
+                sleep(delay).await;
+            }
+            if !batch.transfers.iter().any(Pending::is_awaited) {
+                return Outcome::Abandoned;
+            }
+            answer = self.store.client.call(call).await;
         }
     }
+
+    /// What the store has for a batch's accounts, for a store that does not say it when it refuses.
+    async fn read(&self, batch: &Batch) -> Outcome {
+        let mut current = Vec::new();
+        for entry in batch.entries() {
+            let now = match self.store.get(&entry.key).await {
+                Ok(now) => now,
+                Err(error) => {
+                    let why = format!("could not read {:?}: {error}", entry.key);
+                    return Outcome::NotSent(why);
+                }
+            };
+            current.push(Entry {
+                key: entry.key.into_owned().into(),
+                value: now.value.into(),
+                version: now.version,
+            });
+        }
+        Outcome::Stale(current)
+    }
+}
+
+/// Waits until something waits, and for a connection. First the connection, then the transfers: who
+/// gives up while there is none knows that nothing was sent.
+async fn next_line(
+    queue: Arc<Queue>,
+    store: Arc<Store>,
+    pause: Duration,
+) -> Result<Line, CallError> {
+    if !pause.is_zero() {
+        sleep(pause).await;
+    }
+    queue.filled().await;
+    store.client.line().await
 }
 
 /// What an answer, or none, says of the transaction; the error is why it says nothing.

@@ -1,6 +1,6 @@
 //! The real file system behind the driver.
 //!
-//! Appends and syncs are one hop to tokio's blocking threads each: a log waits for both. A folder is
+//! An append, a sync, and both on a log are one hop to tokio's blocking threads each. A folder is
 //! synced only when a name may have changed since it was: it costs as much as the file.
 
 use std::collections::HashMap;
@@ -13,10 +13,14 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use tokio::fs;
 
+use super::log::Logs;
 use crate::disk::DiskDriver;
 
 #[derive(Default)]
-pub(super) struct RealDisk(Arc<Mutex<Names>>);
+pub(super) struct RealDisk {
+    names: Arc<Mutex<Names>>,
+    logs: Arc<Mutex<Logs>>,
+}
 
 /// Which folders' names are durable. One count for all folders, as a folder may be written in more
 /// than one way.
@@ -53,6 +57,11 @@ impl RealDisk {
 
     fn sync_now(path: &str, names: &Mutex<Names>) -> io::Result<()> {
         File::open(path)?.sync_data()?;
+        Self::sync_folder(path, names)
+    }
+
+    /// The folder that it is in, unless no name has changed since.
+    fn sync_folder(path: &str, names: &Mutex<Names>) -> io::Result<()> {
         let Some(folder) = Path::new(path).parent() else {
             return Ok(());
         };
@@ -70,8 +79,8 @@ impl RealDisk {
     }
 }
 
-fn lock(names: &Mutex<Names>) -> std::sync::MutexGuard<'_, Names> {
-    names.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(shared: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Does what blocks on a thread that may.
@@ -86,13 +95,26 @@ fn blocking<T: Send + 'static>(
 
 impl DiskDriver for RealDisk {
     fn append(&self, path: &str, data: Bytes) -> BoxFuture<'static, io::Result<()>> {
-        let (path, names) = (path.to_owned(), self.0.clone());
+        let (path, names) = (path.to_owned(), self.names.clone());
         blocking(move || Self::append_now(&path, &data, &names))
     }
 
     fn sync(&self, path: &str) -> BoxFuture<'static, io::Result<()>> {
-        let (path, names) = (path.to_owned(), self.0.clone());
+        let (path, names) = (path.to_owned(), self.names.clone());
         blocking(move || Self::sync_now(&path, &names))
+    }
+
+    fn append_to_log<'a>(&'a self, path: &'a str, data: Bytes) -> BoxFuture<'a, io::Result<()>> {
+        let (path, names, logs) = (path.to_owned(), self.names.clone(), self.logs.clone());
+        blocking(move || {
+            // Held throughout: appends to one log come one after the other.
+            let mut logs = lock(&logs);
+            if !logs.has(&path) {
+                Self::append_now(&path, &[], &names)?;
+            }
+            logs.append_and_sync(&path, &data)?;
+            Self::sync_folder(&path, &names)
+        })
     }
 
     fn read(&self, path: &str) -> BoxFuture<'static, io::Result<Bytes>> {
@@ -101,19 +123,23 @@ impl DiskDriver for RealDisk {
     }
 
     fn truncate(&self, path: &str, length: u64) -> BoxFuture<'static, io::Result<()>> {
-        let path = path.to_owned();
-        Box::pin(async move {
-            let file = fs::OpenOptions::new().write(true).open(&path).await?;
-            if length > file.metadata().await?.len() {
+        let (path, logs) = (path.to_owned(), self.logs.clone());
+        blocking(move || {
+            lock(&logs).forget(&path);
+            let file = File::options().write(true).open(&path)?;
+            if length > file.metadata()?.len() {
                 return Err(io::Error::from_raw_os_error(libc::EINVAL));
             }
-            file.set_len(length).await
+            file.set_len(length)
         })
     }
 
     fn rename(&self, from: &str, to: &str) -> BoxFuture<'static, io::Result<()>> {
-        let (from, to, names) = (from.to_owned(), to.to_owned(), self.0.clone());
+        let (from, to) = (from.to_owned(), to.to_owned());
+        let (names, logs) = (self.names.clone(), self.logs.clone());
         blocking(move || {
+            lock(&logs).forget(&from);
+            lock(&logs).forget(&to);
             std::fs::rename(&from, &to)?;
             Self::changed(&names);
             Ok(())
@@ -121,8 +147,9 @@ impl DiskDriver for RealDisk {
     }
 
     fn remove(&self, path: &str) -> BoxFuture<'static, io::Result<()>> {
-        let (path, names) = (path.to_owned(), self.0.clone());
+        let (path, names, logs) = (path.to_owned(), self.names.clone(), self.logs.clone());
         blocking(move || {
+            lock(&logs).forget(&path);
             std::fs::remove_file(&path)?;
             Self::changed(&names);
             Ok(())

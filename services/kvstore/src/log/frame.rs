@@ -44,6 +44,13 @@ pub(crate) fn push(file: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
     file.push(b'\n');
 }
 
+/// A file without the zeros at its end, which are nothing: the disk may put them behind a log
+/// ([`squall_host::disk::Disk::append_to_log`]), and a power loss in the place of a batch under way.
+pub(crate) fn content(file: &[u8]) -> &[u8] {
+    let last = file.iter().rposition(|byte| *byte != 0);
+    &file[..last.map_or(0, |last| last + 1)]
+}
+
 /// The line that begins at `at`.
 pub(crate) fn read(file: &[u8], at: usize) -> Line<'_> {
     let rest = file.get(at..).unwrap_or_default();

@@ -79,7 +79,7 @@ pub(crate) async fn recover(
         let path = files::segment(folder, *first);
         let file = disk.read(&path).await.map_err(Error::disk("read", &path))?;
         let is_last = index + 1 == segments.len();
-        replay.segment(&path, &file, *first, is_last)?;
+        replay.segment(&path, frame::content(&file), *first, is_last)?;
     }
     let recovered = replay.recovered;
     match until {

@@ -216,11 +216,31 @@ fn a_torn_end_of_any_kind_is_cut_off() {
         assert_eq!(state.seq, 8, "{:?}", String::from_utf8_lossy(&tail));
         assert_eq!(seen(&state.store), states[8]);
         let torn = state.torn.map(|torn| (torn.at, torn.bytes));
+        let tail = frame::content(&tail);
         assert_eq!(
             torn,
             (!tail.is_empty()).then_some((before.len(), tail.len()))
         );
     }
+}
+
+#[test]
+fn zeros_behind_a_segment_are_nothing() {
+    let (frames, states) = batches(8);
+    let segment = |frames: &[Vec<u8>]| [frames.concat(), vec![0; 5_000]].concat();
+    let files = [
+        (log(1), segment(&frames[..4])),
+        (log(5), segment(&frames[4..])),
+    ];
+    let files = files.each_ref().map(|(path, bytes)| (&**path, &**bytes));
+    let state = recovered(&TestDisk::of(&files), None).unwrap();
+    assert_eq!((state.seq, state.torn), (8, None));
+    assert_eq!(seen(&state.store), states[8]);
+    // The last batch was acknowledged, and its line end spoilt since.
+    let mut spoilt = segment(&frames);
+    spoilt[frames.concat().len() - 1] = b'x';
+    let state = recovered(&TestDisk::of(&[(&log(1), &spoilt)]), None).unwrap();
+    assert_eq!((state.seq, state.torn), (8, None));
 }
 
 #[test]
@@ -386,7 +406,10 @@ fn who_waits_when_the_disk_fails_is_told_nothing() {
     disk.die_after(2);
     assert!(matches!(
         block_on(live(&disk, &mut life, 1)),
-        Err(Error::Disk { what: "sync", .. })
+        Err(Error::Disk {
+            what: "append to and sync",
+            ..
+        })
     ));
     assert_eq!(life.acknowledged, 0);
 }

@@ -68,10 +68,8 @@ impl Writer {
     async fn write(&self, segment: &str, batch: &Taken) -> Result<u64, Error> {
         let frame = batch_frame(batch.seq, &batch.operations);
         let length = frame.len() as u64;
-        let appended = self.disk.append(segment, frame.into()).await;
-        appended.map_err(Error::disk("append to", segment))?;
-        let synced = self.disk.sync(segment).await;
-        synced.map_err(Error::disk("sync", segment))?;
+        let done = self.disk.append_to_log(segment, frame.into()).await;
+        done.map_err(Error::disk("append to and sync", segment))?;
         self.figures.wrote(length);
         Ok(length)
     }
