@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use squall_host::net::{TcpListener, TcpStream};
+use squall_host::net::{ListenError, TcpListener, TcpStream};
 use squall_host::{Host, Shutdown};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -28,7 +28,8 @@ pub async fn run(config: Config, host: Host, shutdown: Shutdown) -> Result<(), E
     let mut acceptors = JoinSet::new();
     for address in bound_addresses(&config.0) {
         let listener = app.host.net.listen(address);
-        let listener = listener.map_err(|source| Error::Bind { address, source })?;
+        let listener =
+            listener.map_err(|ListenError { address, source }| Error::Bind { address, source })?;
         tracing::info!("listening on {address}");
         acceptors.spawn(accept(app.clone(), listener, shutdown.clone()));
     }

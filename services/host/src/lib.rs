@@ -10,6 +10,7 @@
 //! | [`disk`] | append, sync, read, rename, list: what a log needs |
 //! | [`output`] | lines to standard output, a container's log |
 //! | [`launch`] | what a process is started with: arguments, environment, files; and what a program makes of it |
+//! | [`environment`] | environment variables, read into values |
 //! | [`diagnostic`] | a complaint about a user's file, with file and line |
 //! | [`shutdown`] | the request to stop gracefully |
 //! | [`dns`] | one question to one name server, for programs that resolve by themselves |
@@ -25,6 +26,7 @@ pub mod connect;
 pub mod diagnostic;
 pub mod disk;
 pub mod dns;
+pub mod environment;
 pub mod launch;
 pub mod meter;
 pub mod net;
@@ -37,6 +39,7 @@ pub mod shutdown;
 use std::sync::Arc;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Origin};
+pub use environment::Environment;
 pub use launch::{Facts, Files, Launch, Loaded};
 pub use shutdown::{Shutdown, Trigger};
 

@@ -29,6 +29,22 @@ pub trait NetDriver: Send + Sync + 'static {
     fn nameservers(&self) -> Vec<SocketAddr>;
 }
 
+/// An address cannot be listened on: its port is taken, or it is not this machine's.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {address}")]
+pub struct ListenError {
+    /// The address that was asked for.
+    pub address: SocketAddr,
+    /// What the operating system said.
+    pub source: io::Error,
+}
+
+impl From<ListenError> for io::Error {
+    fn from(error: ListenError) -> Self {
+        Self::new(error.source.kind(), error)
+    }
+}
+
 /// The network of one machine.
 #[derive(Clone)]
 pub struct Net(Arc<dyn NetDriver>);
@@ -43,8 +59,8 @@ impl Net {
     }
 
     /// Listens for TCP connections; port 0 takes a free one.
-    pub fn listen(&self, address: SocketAddr) -> io::Result<TcpListener> {
-        self.0.listen(address, BACKLOG)
+    pub fn listen(&self, address: SocketAddr) -> Result<TcpListener, ListenError> {
+        self.listen_with_backlog(address, BACKLOG)
     }
 
     /// Like [`Net::listen`] with a stated backlog.
@@ -52,8 +68,9 @@ impl Net {
         &self,
         address: SocketAddr,
         backlog: u32,
-    ) -> io::Result<TcpListener> {
-        self.0.listen(address, backlog)
+    ) -> Result<TcpListener, ListenError> {
+        let listener = self.0.listen(address, backlog);
+        listener.map_err(|source| ListenError { address, source })
     }
 
     /// Connects to an address. Has no deadline of its own but the kernel's; give it one.

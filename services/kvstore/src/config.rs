@@ -1,10 +1,9 @@
 //! The environment, read; and which of the commands the arguments ask for.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::str::FromStr;
 use std::time::Duration;
 
-use squall_host::{Diagnostic, Diagnostics, Launch};
+use squall_host::{Diagnostic, Diagnostics, Environment, Launch};
 
 use crate::tool::Command;
 
@@ -66,18 +65,6 @@ pub enum EqualValue {
     Accept,
 }
 
-impl FromStr for EqualValue {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "refuse" => Ok(Self::Refuse),
-            "accept" => Ok(Self::Accept),
-            _ => Err("it is `refuse` or `accept`"),
-        }
-    }
-}
-
 /// What the arguments ask for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Task {
@@ -101,72 +88,37 @@ impl Task {
 impl Config {
     /// Reads the environment; complains about every value that makes no sense.
     pub fn read(launch: &Launch) -> Result<Self, Diagnostics> {
-        let mut environment = Environment {
-            launch,
-            problems: Vec::new(),
-        };
+        let mut environment = Environment::new(launch);
         let any = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 8_081);
-        let folder: String = environment.parsed("KVSTORE_DATA", "/var/lib/kvstore".to_owned());
+        let folder = environment.text(&["KVSTORE_DATA"], "/var/lib/kvstore");
         if !folder.starts_with('/') {
             environment.complain("KVSTORE_DATA", &folder, "a path from / on is needed");
         }
         let config = Self {
             listen: environment.parsed("LISTEN", any),
             folder: folder.trim_end_matches('/').to_owned(),
-            equal_value: environment.parsed("KVSTORE_EQUAL_VALUE", EqualValue::Refuse),
-            compact_bytes: environment.positive("KVSTORE_COMPACT_BYTES", 4 << 20) as u64,
+            equal_value: environment.choice(
+                "KVSTORE_EQUAL_VALUE",
+                [
+                    ("refuse", EqualValue::Refuse),
+                    ("accept", EqualValue::Accept),
+                ],
+            ),
+            compact_bytes: environment.positive("KVSTORE_COMPACT_BYTES", 4 << 20),
             keys_max: environment.positive("KVSTORE_KEYS_MAX", 1 << 18),
             limits: Limits {
                 body_bytes_max: environment.positive("KVSTORE_BODY_BYTES_MAX", 1 << 20),
                 key_bytes_max: environment.positive("KVSTORE_KEY_BYTES_MAX", 1_024),
                 puts_max: environment.positive("KVSTORE_PUTS_MAX", 4_096),
                 timeout: Duration::from_millis(
-                    environment.positive("KVSTORE_REQUEST_TIMEOUT_MS", 10_000) as u64,
+                    environment.positive("KVSTORE_REQUEST_TIMEOUT_MS", 10_000),
                 ),
             },
             batch_bytes_max: environment.positive("KVSTORE_BATCH_BYTES_MAX", 8 << 20),
             connections_max: environment.positive("CONNECTIONS_MAX", 4_096),
         };
-        Diagnostics::check(environment.problems)?;
+        environment.check()?;
         Ok(config)
-    }
-}
-
-struct Environment<'a> {
-    launch: &'a Launch,
-    problems: Vec<Diagnostic>,
-}
-
-impl Environment<'_> {
-    fn parsed<T: FromStr>(&mut self, name: &str, default: T) -> T
-    where
-        T::Err: std::fmt::Display,
-    {
-        let Some(text) = self.launch.env.get(name) else {
-            return default;
-        };
-        match text.parse() {
-            Ok(value) => value,
-            Err(error) => {
-                self.complain(name, text, &error.to_string());
-                default
-            }
-        }
-    }
-
-    fn positive(&mut self, name: &str, default: usize) -> usize {
-        let value = self.parsed(name, default);
-        if value == 0 {
-            self.complain(name, "0", "at least 1 is needed");
-        }
-        value
-    }
-
-    fn complain(&mut self, name: &str, value: &str, why: &str) {
-        let complaint = Diagnostic::new(format!("{name}=`{value}`: {why}"));
-        self.problems.push(complaint.help(format!(
-            "set the environment variable {name}, or leave it out"
-        )));
     }
 }
 

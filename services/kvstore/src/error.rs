@@ -1,19 +1,15 @@
 //! Why the store, or a command on its log, ended.
 
 use std::io;
-use std::net::SocketAddr;
+
+use squall_host::net::ListenError;
 
 /// Why the service or a command ended.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Its port is taken, or the address is not this machine's.
-    #[error("cannot listen on {address}")]
-    Listen {
-        /// The address.
-        address: SocketAddr,
-        /// Why.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Listen(#[from] ListenError),
     /// The disk failed. What of the last batch is durable is unknown, nobody was told that it is, and
     /// the next start finds out.
     #[error("cannot {what} {path}")]

@@ -67,11 +67,7 @@ pub async fn run(config: Config, host: Host, shutdown: Shutdown) -> Result<(), E
         renew(&config.folder, &host, &recovered).await?,
     );
     // Whoever comes before is refused, and knows that nothing was changed.
-    let address = config.listen;
-    let listener = host
-        .net
-        .listen(address)
-        .map_err(|source| Error::Listen { address, source })?;
+    let listener = host.net.listen(config.listen)?;
     let figures = Arc::new(Figures::default());
     let commit = Arc::new(Commit::new(recovered.store, seq, config.batch_bytes_max));
     let writer = Writer {

@@ -133,10 +133,10 @@ fn listen(
         let listener = process
             .net
             .listen_with_backlog(bind.address, backlog)
-            .map_err(|source| Error::Bind {
-                address: bind.address,
+            .map_err(|error| Error::Bind {
+                address: error.address,
                 origin: bind.origin.clone(),
-                source,
+                source: error.source,
             })?;
         let local = listener.local_addr().unwrap_or(bind.address);
         tracing::info!(frontend = %config.name, %local, "listening");

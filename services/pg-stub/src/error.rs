@@ -1,7 +1,6 @@
 //! Errors as PostgreSQL reports them, and why the server as a whole ends.
 
-use std::io;
-use std::net::SocketAddr;
+use squall_host::net::ListenError;
 
 use crate::wal::log::LogError;
 
@@ -9,13 +8,8 @@ use crate::wal::log::LogError;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The port cannot be had.
-    #[error("cannot listen on {address}")]
-    Listen {
-        /// The address that was asked for.
-        address: SocketAddr,
-        /// What the operating system said.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Listen(#[from] ListenError),
     /// The embedded engine cannot start.
     #[error("cannot start the SQL engine: {0}")]
     Engine(String),

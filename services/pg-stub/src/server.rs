@@ -511,11 +511,7 @@ pub async fn run(config: Config, host: Host, shutdown: Shutdown) -> Result<(), E
     }
     let mut listeners = Vec::new();
     for address in &config.listens {
-        let listener = host.net.listen(*address).map_err(|source| Error::Listen {
-            address: *address,
-            source,
-        })?;
-        listeners.push(listener);
+        listeners.push(host.net.listen(*address)?);
     }
     run_on(config, host, listeners, shutdown).await
 }

@@ -1,4 +1,5 @@
-//! Load shedding: at most so many at a time; whoever comes then is refused at once instead of queued.
+//! Load shedding: at most so many at a time; whoever comes then is refused at once instead of queued. And when
+//! the process ends: waiting until nobody is inside.
 //!
 //! Deliberately absent: queues and adaptive limits.
 //!
@@ -13,7 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// A bound on how many are inside at a time.
 #[derive(Clone, Debug)]
 pub struct Shed {
-    limit: usize,
+    limit: u32,
     permits: Arc<Semaphore>,
 }
 
@@ -36,9 +37,10 @@ impl Shed {
     /// With so many places.
     pub fn new(limit: usize) -> Self {
         let limit = limit.min(Semaphore::MAX_PERMITS);
+        let limit = u32::try_from(limit).unwrap_or(u32::MAX); // what can be waited for
         Self {
             limit,
-            permits: Arc::new(Semaphore::new(limit)),
+            permits: Arc::new(Semaphore::new(limit as usize)),
         }
     }
 
@@ -47,11 +49,20 @@ impl Shed {
         let permit = self.permits.clone().try_acquire_owned();
         permit
             .map(|permit| Permit { _permit: permit })
-            .map_err(|_| Full { limit: self.limit })
+            .map_err(|_| Full {
+                limit: self.limit as usize,
+            })
     }
 
-    /// How many are inside; for metrics.
+    /// How many are inside; for metrics. While somebody waits in [`Shed::emptied`], all places count.
     pub fn inside(&self) -> usize {
-        self.limit - self.permits.available_permits()
+        self.limit as usize - self.permits.available_permits()
+    }
+
+    /// Waits until nobody is inside. Nobody new gets in while it waits, so it ends when those inside do; have it
+    /// after the last request was accepted, and with a deadline. Dropped, it lets others in again.
+    pub async fn emptied(&self) {
+        let all = self.permits.acquire_many(self.limit).await;
+        debug_assert!(all.is_ok(), "the semaphore is never closed");
     }
 }

@@ -14,7 +14,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
 use serde::Serialize;
 use squall_host::Shutdown;
-use squall_resilient::Deadline;
+use squall_resilient::{Deadline, Permit, Shed};
 
 use crate::config::Config;
 use crate::error::{ReadError, TransferError};
@@ -22,7 +22,6 @@ use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 use crate::page::{files, page};
 use crate::settle::settle;
-use crate::slots::{Slot, Slots};
 use crate::transfer::Transfer;
 
 /// The longest transfer: two names and a number.
@@ -32,7 +31,7 @@ pub(crate) struct App {
     pub(crate) config: Config,
     pub(crate) ledger: Ledger,
     pub(crate) metrics: Arc<Metrics>,
-    pub(crate) slots: Arc<Slots>,
+    pub(crate) shed: Shed,
     pub(crate) shutdown: Shutdown,
 }
 
@@ -73,7 +72,7 @@ async fn index() -> Response {
 
 async fn transfer(State(app): State<Arc<App>>, request: Request) -> Response {
     app.metrics.transfers.add();
-    let (slot, deadline) = match app.begin() {
+    let (permit, deadline) = match app.begin() {
         Ok(begun) => begun,
         Err(refusal) => return refusal,
     };
@@ -90,7 +89,7 @@ async fn transfer(State(app): State<Arc<App>>, request: Request) -> Response {
     let transferred = match Transfer::parse(&body)
         .and_then(|transfer| transfer.check(app.config.empty_names).map(|()| transfer))
     {
-        Ok(transfer) => app.ledger.transfer(transfer, deadline, slot).await,
+        Ok(transfer) => app.ledger.transfer(transfer, deadline, permit).await,
         Err(why) => Err(TransferError::Invalid(why)),
     };
     match transferred {
@@ -103,7 +102,7 @@ async fn transfer(State(app): State<Arc<App>>, request: Request) -> Response {
 }
 
 async fn accounts(State(app): State<Arc<App>>) -> Response {
-    let (_slot, deadline) = match app.begin() {
+    let (_permit, deadline) = match app.begin() {
         Ok(begun) => begun,
         Err(refusal) => return refusal,
     };
@@ -111,7 +110,7 @@ async fn accounts(State(app): State<Arc<App>>) -> Response {
 }
 
 async fn clear(State(app): State<Arc<App>>) -> Response {
-    let (_slot, deadline) = match app.begin() {
+    let (_permit, deadline) = match app.begin() {
         Ok(begun) => begun,
         Err(refusal) => return refusal,
     };
@@ -120,7 +119,7 @@ async fn clear(State(app): State<Arc<App>>) -> Response {
 }
 
 async fn reset(State(app): State<Arc<App>>) -> Response {
-    let (_slot, deadline) = match app.begin() {
+    let (_permit, deadline) = match app.begin() {
         Ok(begun) => begun,
         Err(refusal) => return refusal,
     };
@@ -145,16 +144,16 @@ async fn ready(State(app): State<Arc<App>>) -> Response {
 
 async fn metrics(State(app): State<Arc<App>>) -> Response {
     let format = [(CONTENT_TYPE, "text/plain; version=0.0.4")];
-    (format, app.metrics.text(app.slots.taken())).into_response()
+    (format, app.metrics.text(app.shed.inside())).into_response()
 }
 
 impl App {
     /// A request in progress and until when it is of use; or the refusal when there are too many.
     #[expect(clippy::result_large_err, reason = "it is the answer, and rare")]
-    fn begin(&self) -> Result<(Slot, Deadline), Response> {
-        match self.slots.take() {
-            Some(slot) => Ok((slot, Deadline::after(self.config.request_timeout))),
-            None => {
+    fn begin(&self) -> Result<(Permit, Deadline), Response> {
+        match self.shed.try_enter() {
+            Ok(permit) => Ok((permit, Deadline::after(self.config.request_timeout))),
+            Err(_) => {
                 self.metrics.shed.add();
                 let why = "too many requests in progress; this one was not looked at";
                 Err(text(StatusCode::SERVICE_UNAVAILABLE, why))

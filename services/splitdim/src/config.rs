@@ -2,16 +2,12 @@
 //! the variable, as in the lab.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::num::NonZeroUsize;
 use std::str::FromStr;
 use std::time::Duration;
 
-use squall_host::{Diagnostic, Diagnostics, Launch};
+use squall_host::{Diagnostic, Diagnostics, Environment, Launch};
 
 use crate::accounts::Overflow;
-
-/// Requests in progress, unless said otherwise.
-const IN_FLIGHT: NonZeroUsize = NonZeroUsize::new(1_024).expect("it is not 0");
 
 /// What the service is told.
 ///
@@ -139,32 +135,29 @@ impl std::fmt::Display for StoreAddress {
 impl Config {
     /// Reads flags and environment; complains about every value that makes no sense.
     pub fn read(launch: &Launch) -> Result<Self, Diagnostics> {
-        let mut settings = Settings {
-            launch,
-            flags: Vec::new(),
-            problems: Vec::new(),
-        };
-        settings.read_flags();
-        let any_mode = settings.choice("UNKNOWN_MODE", ["refuse", "local"]);
+        let mut environment = Environment::new(launch);
+        let flags = Flags::read(&launch.args, &mut environment);
+        let any_mode = environment.choice("UNKNOWN_MODE", [("refuse", false), ("local", true)]);
         let config = Self {
-            listen: settings.parsed("LISTEN", (Ipv4Addr::UNSPECIFIED, 8_080).into()),
-            mode: settings.mode(any_mode),
-            store: settings.store(),
-            request_timeout: settings.milliseconds("REQUEST_TIMEOUT_MS", 10_000),
-            store_timeout: settings.milliseconds("STORE_TIMEOUT_MS", 2_000),
-            in_flight_max: settings.parsed("IN_FLIGHT_MAX", IN_FLIGHT).get(),
-            shutdown_delay: settings.milliseconds("SHUTDOWN_DELAY_MS", 0),
-            shutdown_grace: settings.milliseconds("SHUTDOWN_GRACE_MS", 600_000),
-            connections_max: settings.parsed("CONNECTIONS_MAX", 4_096),
-            original_statuses: settings.choice("DOWNSTREAM_STATUS", ["5xx", "400"]),
-            page_everywhere: settings.choice("UNKNOWN_PATHS", ["404", "page"]),
-            overflow: match settings.choice("OVERFLOW", ["refuse", "wrap"]) {
-                true => Overflow::Wrap,
-                false => Overflow::Refuse,
-            },
-            empty_names: settings.choice("EMPTY_NAMES", ["refuse", "accept"]),
+            listen: environment.parsed("LISTEN", (Ipv4Addr::UNSPECIFIED, 8_080).into()),
+            mode: flags.mode(&mut environment, any_mode),
+            store: flags.store(&mut environment),
+            request_timeout: environment.milliseconds("REQUEST_TIMEOUT_MS", 10_000),
+            store_timeout: environment.milliseconds("STORE_TIMEOUT_MS", 2_000),
+            in_flight_max: environment.positive("IN_FLIGHT_MAX", 1_024),
+            shutdown_delay: environment.milliseconds("SHUTDOWN_DELAY_MS", 0),
+            shutdown_grace: environment.milliseconds("SHUTDOWN_GRACE_MS", 600_000),
+            connections_max: environment.parsed("CONNECTIONS_MAX", 4_096),
+            original_statuses: environment
+                .choice("DOWNSTREAM_STATUS", [("5xx", false), ("400", true)]),
+            page_everywhere: environment.choice("UNKNOWN_PATHS", [("404", false), ("page", true)]),
+            overflow: environment.choice(
+                "OVERFLOW",
+                [("refuse", Overflow::Refuse), ("wrap", Overflow::Wrap)],
+            ),
+            empty_names: environment.choice("EMPTY_NAMES", [("refuse", false), ("accept", true)]),
         };
-        Diagnostics::check(settings.problems)?;
+        environment.check()?;
         Ok(Self {
             empty_names: config.empty_names && config.mode == Mode::Local,
             ..config
@@ -172,17 +165,14 @@ impl Config {
     }
 }
 
-struct Settings<'a> {
-    launch: &'a Launch,
-    /// Each as it was written, and its value.
-    flags: Vec<(&'static str, &'a str)>,
-    problems: Vec<Diagnostic>,
-}
+/// The flags, each with its value, in the order of the command line.
+struct Flags<'a>(Vec<(&'static str, &'a str)>);
 
-impl Settings<'_> {
+impl<'a> Flags<'a> {
     /// As Go's package `flag`: one dash or two, the value behind `=` or as the next argument.
-    fn read_flags(&mut self) {
-        let mut args = self.launch.args.iter();
+    fn read(args: &'a [String], environment: &mut Environment<'_>) -> Self {
+        let mut flags = Vec::new();
+        let mut args = args.iter();
         while let Some(arg) = args.next() {
             let bare = arg.strip_prefix("--").or_else(|| arg.strip_prefix('-'));
             let (name, value) = match bare.and_then(|bare| bare.split_once('=')) {
@@ -191,40 +181,44 @@ impl Settings<'_> {
             };
             let Some(name) = ["mode", "addr"].into_iter().find(|known| *known == name) else {
                 let complaint = Diagnostic::new(format!("unexpected argument `{arg}`"));
-                self.problems.push(complaint.help(
+                environment.problem(complaint.help(
                     "the flags are `-mode MODE` and `-addr HOST:PORT`; the rest is set by environment variables",
                 ));
                 continue;
             };
             match value.or_else(|| args.next().map(String::as_str)) {
-                Some(value) => self.flags.push((name, value)),
+                Some(value) => flags.push((name, value)),
                 None => {
                     let complaint = Diagnostic::new(format!("`{arg}` lacks its value"));
-                    self.problems
-                        .push(complaint.help(format!("write `-{name}=VALUE`")));
+                    environment.problem(complaint.help(format!("write `-{name}=VALUE`")));
                 }
             }
         }
+        Self(flags)
     }
 
     /// The last such flag, otherwise the variable; and how the user wrote it.
-    fn flag_or_variable(&self, flag: &str, variable: &str) -> Option<(String, String)> {
-        let flags = self.flags.iter().rev();
-        if let Some((name, value)) = flags.into_iter().find(|(name, _)| *name == flag) {
-            return Some((format!("-{name}"), (*value).to_owned()));
+    fn or_variable(
+        &self,
+        flag: &str,
+        variable: &str,
+        environment: &Environment<'a>,
+    ) -> Option<(String, &'a str)> {
+        let mut flags = self.0.iter().rev();
+        if let Some((name, value)) = flags.find(|(name, _)| *name == flag) {
+            return Some((format!("-{name}"), value));
         }
-        let value = self.launch.env.get(variable)?;
-        Some((variable.to_owned(), value.clone()))
+        Some((variable.to_owned(), environment.get(variable)?))
     }
 
-    fn mode(&mut self, any: bool) -> Mode {
-        let Some((name, text)) = self.flag_or_variable("mode", "KVSTORE_MODE") else {
+    fn mode(&self, environment: &mut Environment<'a>, any: bool) -> Mode {
+        let Some((name, text)) = self.or_variable("mode", "KVSTORE_MODE", environment) else {
             return Mode::Local;
         };
         let known = Mode::ALL.into_iter().find(|mode| mode.name() == text);
         if known.is_none() && !any {
             let complaint = Diagnostic::new(format!("{name}=`{text}`: no such mode"));
-            self.problems.push(complaint.help(
+            environment.problem(complaint.help(
                 "it is `local`, `kvstore`, `resilientkvstore` or `transactionalkvstore`; \
                  UNKNOWN_MODE=local makes anything else `local`, as in the original",
             ));
@@ -232,59 +226,18 @@ impl Settings<'_> {
         known.unwrap_or(Mode::Local)
     }
 
-    fn store(&mut self) -> StoreAddress {
+    fn store(&self, environment: &mut Environment<'a>) -> StoreAddress {
         let (name, text) = self
-            .flag_or_variable("addr", "KVSTORE_ADDR")
-            .unwrap_or_else(|| ("KVSTORE_ADDR".to_owned(), "localhost:8081".to_owned()));
-        match text.parse() {
-            Ok(address) => address,
-            Err(expected) => {
-                let complaint = Diagnostic::new(format!("{name}=`{text}`: no address of a store"));
-                self.problems.push(complaint.help(expected));
-                StoreAddress {
-                    host: String::new(),
-                    port: 0,
-                }
+            .or_variable("addr", "KVSTORE_ADDR", environment)
+            .unwrap_or_else(|| ("KVSTORE_ADDR".to_owned(), "localhost:8081"));
+        text.parse().unwrap_or_else(|expected| {
+            let complaint = Diagnostic::new(format!("{name}=`{text}`: no address of a store"));
+            environment.problem(complaint.help(expected));
+            StoreAddress {
+                host: String::new(),
+                port: 0,
             }
-        }
-    }
-
-    fn parsed<T: FromStr>(&mut self, name: &str, default: T) -> T
-    where
-        T::Err: std::fmt::Display,
-    {
-        let Some(text) = self.launch.env.get(name) else {
-            return default;
-        };
-        match text.parse() {
-            Ok(value) => value,
-            Err(error) => {
-                self.complain(name, text, &error.to_string());
-                default
-            }
-        }
-    }
-
-    fn milliseconds(&mut self, name: &str, default: u64) -> Duration {
-        Duration::from_millis(self.parsed(name, default))
-    }
-
-    /// Whether the second of two is chosen; the first is the default.
-    fn choice(&mut self, name: &str, [default, other]: [&str; 2]) -> bool {
-        match self.launch.env.get(name) {
-            Some(text) if text != default && text != other => {
-                self.complain(name, text, &format!("it is `{default}` or `{other}`"));
-                false
-            }
-            text => text.is_some_and(|text| text == other),
-        }
-    }
-
-    fn complain(&mut self, name: &str, value: &str, why: &str) {
-        let complaint = Diagnostic::new(format!("{name}=`{value}`: {why}"));
-        self.problems.push(complaint.help(format!(
-            "set the environment variable {name}, or leave it out"
-        )));
+        })
     }
 }
 

@@ -1,23 +1,7 @@
-//! What can go wrong: with the service as a whole, with a transfer, with a read.
+//! What can go wrong: with a transfer, with a read.
 //!
 //! The difference that matters is what a client may believe afterwards: that nothing was applied, or
 //! nothing at all. Which status says it is `api`'s business.
-
-use std::io;
-use std::net::SocketAddr;
-
-/// Why the service ended.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// Its port is taken, or the address is not this machine's.
-    #[error("cannot listen on {address}")]
-    Listen {
-        /// The address.
-        address: SocketAddr,
-        /// Why.
-        source: io::Error,
-    },
-}
 
 /// Why a transfer was not acknowledged.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

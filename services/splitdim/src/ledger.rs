@@ -1,12 +1,12 @@
 //! The four modes behind one face.
 //!
 //! A transfer that must not stop half way runs in a task of its own, which goes on when its client
-//! leaves, and holds its slot until it ends: the process waits for it when it is told to stop.
+//! leaves, and holds its permit until it ends: the process waits for it when it is told to stop.
 
 use std::sync::Arc;
 
 use squall_host::Host;
-use squall_resilient::Deadline;
+use squall_resilient::{Deadline, Permit};
 use tokio::task::JoinHandle;
 
 use crate::accounts::{Account, Overflow};
@@ -20,7 +20,6 @@ use crate::metrics::Metrics;
 use crate::queue::Queue;
 use crate::reads::Reads;
 use crate::resilient::Resilient;
-use crate::slots::Slot;
 use crate::store::Store;
 use crate::transactional::Worker;
 use crate::transfer::Transfer;
@@ -91,7 +90,7 @@ impl Ledger {
         &self,
         transfer: Transfer,
         deadline: Deadline,
-        slot: Slot,
+        permit: Permit,
     ) -> Result<(), TransferError> {
         let writes = match self {
             Self::Local(local) => return local.transfer(transfer),
@@ -102,7 +101,7 @@ impl Ledger {
             Writes::Resilient(resilient) => {
                 let resilient = resilient.clone();
                 let running = tokio::spawn(async move {
-                    let _slot = slot;
+                    let _permit = permit;
                     resilient.transfer(&transfer, deadline).await
                 });
                 match deadline.bound(joined(running)).await {
@@ -113,7 +112,7 @@ impl Ledger {
             Writes::Endless(store, log, overflow) => {
                 let (store, log, overflow) = (store.clone(), log.clone(), *overflow);
                 joined(tokio::spawn(async move {
-                    let _slot = slot;
+                    let _permit = permit;
                     kvstore::transfer(&store, &log, overflow, &transfer).await
                 }))
                 .await

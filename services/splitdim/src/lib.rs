@@ -6,7 +6,7 @@
 //! |---|---|
 //! | [`config`] | flags and environment, read |
 //! | `api`, `page` | the routes and their answers; the page for browsers |
-//! | `slots`, `metrics`, `log` | how many requests at a time; what is counted; what is told, in bounds |
+//! | `metrics`, `log` | what is counted; what is told, in bounds |
 //! | [`transfer`], [`accounts`], `settle` | a transfer as it is sent; balances; who pays whom |
 //! | `ledger` | the four modes behind one face |
 //! | `local` | mode `local`: balances in this process |
@@ -33,24 +33,23 @@ mod reads;
 mod resilient;
 mod set_balance;
 mod settle;
-mod slots;
 mod store;
 mod transactional;
 pub mod transfer;
 
 use std::sync::Arc;
 
+use squall_host::net::ListenError;
 use squall_host::serve::Http;
 use squall_host::{Diagnostics, Facts, Host, Launch, Loaded, Shutdown};
+use squall_resilient::{Deadline, Shed};
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 pub use config::Config;
-pub use error::Error;
 
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
-use crate::slots::Slots;
 
 /// Reads flags and environment; see [`Config`].
 pub fn load(launch: &Launch) -> Result<Loaded, Diagnostics> {
@@ -65,12 +64,8 @@ pub fn load(launch: &Launch) -> Result<Loaded, Diagnostics> {
 }
 
 /// Serves until a stop is asked for and what is in progress is done, or the grace period is over.
-pub async fn run(config: Config, host: Host, shutdown: Shutdown) -> Result<(), Error> {
-    let address = config.listen;
-    let listener = host
-        .net
-        .listen(address)
-        .map_err(|source| Error::Listen { address, source })?;
+pub async fn run(config: Config, host: Host, shutdown: Shutdown) -> Result<(), ListenError> {
+    let listener = host.net.listen(config.listen)?;
     let (delay, grace) = (config.shutdown_delay, config.shutdown_grace);
     let limits = Http {
         connections_max: config.connections_max,
@@ -78,7 +73,7 @@ pub async fn run(config: Config, host: Host, shutdown: Shutdown) -> Result<(), E
         ..Http::default()
     };
     let metrics = Arc::new(Metrics::default());
-    let slots = Slots::new(config.in_flight_max);
+    let shed = Shed::new(config.in_flight_max);
     let (ledger, worker) = Ledger::new(&config, &host, &metrics);
     let mut tasks = JoinSet::new(); // ends with this function
     if let Some(worker) = worker {
@@ -88,7 +83,7 @@ pub async fn run(config: Config, host: Host, shutdown: Shutdown) -> Result<(), E
         config,
         ledger,
         metrics,
-        slots: slots.clone(),
+        shed: shed.clone(),
         shutdown: shutdown.clone(),
     });
     // Who was told of this instance goes on sending until the news of its end has reached everybody.
@@ -97,9 +92,10 @@ pub async fn run(config: Config, host: Host, shutdown: Shutdown) -> Result<(), E
         shutdown.requested().await;
         sleep(delay).await;
         close.request();
-        // Transfers whose clients have left are in progress, too.
-        let _ = timeout(grace, slots.empty()).await;
+        Deadline::after(grace)
     };
-    tokio::join!(limits.serve(listener, router, closed), closing);
+    let ((), deadline) = tokio::join!(limits.serve(listener, router, closed), closing);
+    // Transfers whose clients have left are in progress, too.
+    let _ = deadline.bound(shed.emptied()).await;
     Ok(())
 }

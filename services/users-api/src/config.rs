@@ -2,11 +2,10 @@
 //! `HOSTNAME` the Kubernetes original's.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::str::FromStr;
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use squall_host::{Diagnostic, Diagnostics, Launch};
+use squall_host::{Diagnostic, Diagnostics, Environment, Launch};
 
 /// What the service is told.
 ///
@@ -56,18 +55,6 @@ pub enum HealthFormat {
     Json,
 }
 
-impl FromStr for HealthFormat {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "text" => Ok(Self::Text),
-            "json" => Ok(Self::Json),
-            _ => Err("it is `text` or `json`"),
-        }
-    }
-}
-
 /// Where a database is, and who asks. Has no `Debug`, because of the password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Database {
@@ -90,15 +77,10 @@ pub struct Database {
 impl Config {
     /// Reads the environment; complains about every value that makes no sense.
     pub fn read(launch: &Launch) -> Result<Self, Diagnostics> {
-        let mut environment = Environment {
-            launch,
-            problems: Vec::new(),
-        };
+        let mut environment = Environment::new(launch);
         if let Some(extra) = launch.args.first() {
             let complaint = Diagnostic::new(format!("unexpected argument `{extra}`"));
-            environment
-                .problems
-                .push(complaint.help("users-api is configured by its environment alone"));
+            environment.problem(complaint.help("users-api is configured by its environment alone"));
         }
         let database = Database {
             host: environment.text(&["DB_HOST"], "localhost"),
@@ -122,69 +104,33 @@ impl Config {
             backend_id: environment.text(&["BACKEND_ID", "HOSTNAME"], "unknown-backend"),
             database,
             write_database,
-            health_format: environment.parsed("HEALTH_FORMAT", HealthFormat::Text),
+            health_format: environment.choice(
+                "HEALTH_FORMAT",
+                [("text", HealthFormat::Text), ("json", HealthFormat::Json)],
+            ),
             ready_timeout: environment.milliseconds("READY_TIMEOUT_MS", 1_000),
             shutdown_delay: environment.milliseconds("SHUTDOWN_DELAY_MS", 0),
-            error_status: environment.error_status("DB_ERROR_STATUS"),
+            error_status: error_status(&mut environment, "DB_ERROR_STATUS"),
             connections_max: environment.parsed("CONNECTIONS_MAX", 4_096),
         };
-        Diagnostics::check(environment.problems)?;
+        environment.check()?;
         Ok(config)
     }
 }
 
-struct Environment<'a> {
-    launch: &'a Launch,
-    problems: Vec<Diagnostic>,
-}
-
-impl Environment<'_> {
-    /// The first of these variables that is set.
-    fn text(&self, names: &[&str], default: &str) -> String {
-        let set = names.iter().find_map(|name| self.launch.env.get(*name));
-        set.cloned().unwrap_or_else(|| default.to_owned())
-    }
-
-    fn parsed<T: FromStr>(&mut self, name: &str, default: T) -> T
-    where
-        T::Err: std::fmt::Display,
-    {
-        let Some(text) = self.launch.env.get(name) else {
-            return default;
-        };
-        match text.parse() {
-            Ok(value) => value,
-            Err(error) => {
-                self.complain(name, text, &error.to_string());
-                default
-            }
+/// The status that a failure of the database has.
+fn error_status(environment: &mut Environment<'_>, name: &str) -> StatusCode {
+    let status: u16 = environment.parsed(name, 503);
+    match StatusCode::from_u16(status) {
+        Ok(status) if status.is_server_error() || status == StatusCode::OK => status,
+        _ => {
+            environment.complain(
+                name,
+                &status.to_string(),
+                "a failure of the database is a 5xx, or 200 as one original has it",
+            );
+            StatusCode::SERVICE_UNAVAILABLE
         }
-    }
-
-    fn milliseconds(&mut self, name: &str, default: u64) -> Duration {
-        Duration::from_millis(self.parsed(name, default))
-    }
-
-    fn error_status(&mut self, name: &str) -> StatusCode {
-        let status: u16 = self.parsed(name, 503);
-        match StatusCode::from_u16(status) {
-            Ok(status) if status.is_server_error() || status == StatusCode::OK => status,
-            _ => {
-                self.complain(
-                    name,
-                    &status.to_string(),
-                    "a failure of the database is a 5xx, or 200 as one original has it",
-                );
-                StatusCode::SERVICE_UNAVAILABLE
-            }
-        }
-    }
-
-    fn complain(&mut self, name: &str, value: &str, why: &str) {
-        let complaint = Diagnostic::new(format!("{name}=`{value}`: {why}"));
-        self.problems.push(complaint.help(format!(
-            "set the environment variable {name}, or leave it out"
-        )));
     }
 }
 

@@ -19,27 +19,13 @@ pub mod config;
 mod database;
 mod readiness;
 
-use std::io;
-use std::net::SocketAddr;
 use std::time::Duration;
 
+use squall_host::net::ListenError;
 use squall_host::serve::Http;
 use squall_host::{Diagnostics, Facts, Host, Launch, Loaded, Shutdown};
 
 pub use config::Config;
-
-/// Why the service ended.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// Its port is taken, or the address is not this machine's.
-    #[error("cannot listen on {address}")]
-    Listen {
-        /// The address.
-        address: SocketAddr,
-        /// Why.
-        source: io::Error,
-    },
-}
 
 /// Reads the environment; see [`Config`].
 pub fn load(launch: &Launch) -> Result<Loaded, Diagnostics> {
@@ -54,12 +40,8 @@ pub fn load(launch: &Launch) -> Result<Loaded, Diagnostics> {
 }
 
 /// Serves until a stop is asked for, its delay is over, and the requests in flight are done.
-pub async fn run(config: Config, host: Host, shutdown: Shutdown) -> Result<(), Error> {
-    let address = config.listen;
-    let listener = host
-        .net
-        .listen(address)
-        .map_err(|source| Error::Listen { address, source })?;
+pub async fn run(config: Config, host: Host, shutdown: Shutdown) -> Result<(), ListenError> {
+    let listener = host.net.listen(config.listen)?;
     let mut limits = Http {
         connections_max: config.connections_max,
         ..Http::default()

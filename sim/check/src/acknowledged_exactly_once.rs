@@ -7,16 +7,17 @@
 //! answers were 200 and 20 of 20 accounts wrong; without any fault a fifth of the effects was lost when two
 //! instances wrote the same balance at once.
 
-use squall_record::{Fate, RunRecord};
+use squall_record::Fate;
 
+use crate::once::Explained;
 use crate::{Accounts, Judged};
 
 /// As a scenario writes it.
 pub const NAME: &str = "acknowledged-exactly-once";
 
 /// Whether it holds.
-pub(crate) fn judge(record: &RunRecord, accounts: &Accounts) -> Judged {
-    crate::once::judge(record, accounts, Fate::Acknowledged)
+pub(crate) fn judge<'a>(explained: &mut Explained<'a>, accounts: &'a Accounts) -> Judged {
+    crate::once::judge(explained, accounts, Fate::Acknowledged)
 }
 
 #[cfg(test)]
@@ -30,7 +31,7 @@ mod tests {
         let with = |held: &[(&str, i64)]| {
             let mut samples = sent();
             samples.push(balances(2, held));
-            judge(&record(samples), &accounts())
+            judge(&mut Explained::of(&record(samples)), &accounts())
         };
         let good = with(&[("a", 5), ("b", -2), ("c", -3)]);
         assert_eq!(good.holds, Some(true));
@@ -76,7 +77,10 @@ mod tests {
             transfer(0, "a", "b", 5),
             balances(1, &[("a", 5), ("b", -5), ("x", 1)]),
         ];
-        assert_eq!(judge(&record(stray), &accounts()).holds, Some(false));
+        assert_eq!(
+            judge(&mut Explained::of(&record(stray)), &accounts()).holds,
+            Some(false)
+        );
     }
 
     #[test]
@@ -84,13 +88,16 @@ mod tests {
         let mut samples = vec![transfer(0, "z", "y", 5)];
         samples.extend([1, 2, 4, 8, 16].map(|n| refused(n as u64, "a", "b", n)));
         samples.push(balances(20, &[("z", 5), ("y", -5), ("a", 30), ("b", -1)]));
-        assert_eq!(judge(&record(samples), &accounts()).holds, None);
+        assert_eq!(
+            judge(&mut Explained::of(&record(samples)), &accounts()).holds,
+            None
+        );
     }
 
     #[test]
     fn without_what_was_sent_nothing_is_shown() {
         let samples = vec![empty(0, "transfers"), balances(1, &[])];
-        let judged = judge(&record(samples), &accounts());
+        let judged = judge(&mut Explained::of(&record(samples)), &accounts());
         assert_eq!(judged.holds, None);
         assert!(judged.detail.contains("let it draw"), "{}", judged.detail);
     }

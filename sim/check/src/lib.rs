@@ -13,7 +13,6 @@
 //! | `reads-go-forward` | [`reads_go_forward`] | a count is never seen to shrink |
 //! | `recovers` | [`recovers`] | from a stated time after the last change, all is well |
 //! | `balanced-after-recovery` | [`balanced_after_recovery`] | from then on the backends share the work |
-//!
 //! | `balances-sum-to-zero` | [`balances_sum_to_zero`] | whenever nothing is on its way, all balances sum to 0 |
 //! | `acknowledged-exactly-once` | [`acknowledged_exactly_once`] | what was acknowledged was applied, once |
 //! | `refused-not-at-all` | [`refused_not_at_all`] | what was refused was not applied |
@@ -54,6 +53,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use squall_record::{Kind, RunRecord, Sample};
+
+use once::Explained;
 
 pub use clients::{Accounts, Clear, Counted, Retries};
 pub use ledger::SETTLE;
@@ -128,6 +129,15 @@ pub enum Invariant {
     BoundedRetries(Retries),
 }
 
+/// Whether each of these holds over a run. Looks at the samples and the happenings, not at the summary.
+pub fn judge(invariants: &[Invariant], record: &RunRecord) -> Vec<squall_record::Invariant> {
+    let mut explained = Explained::of(record);
+    let judged = invariants.iter();
+    judged
+        .map(|one| one.judge(record, &mut explained))
+        .collect()
+}
+
 impl Invariant {
     /// As a scenario writes it.
     pub fn name(&self) -> &'static str {
@@ -151,8 +161,11 @@ impl Invariant {
         }
     }
 
-    /// Whether it holds over a run. Looks at the samples and the happenings, not at the summary.
-    pub fn judge(&self, record: &RunRecord) -> squall_record::Invariant {
+    fn judge<'a>(
+        &'a self,
+        record: &'a RunRecord,
+        explained: &mut Explained<'a>,
+    ) -> squall_record::Invariant {
         let judged: Judged = match self {
             Self::EveryRequestAnswered => every_request_answered::judge(record).into(),
             Self::NoFailedRequest => no_failed_request::judge(record).into(),
@@ -167,10 +180,10 @@ impl Invariant {
             Self::ReadsGoForward(counted) => reads_go_forward::judge(record, counted).into(),
             Self::BalancesSumToZero(accounts) => balances_sum_to_zero::judge(record, accounts),
             Self::AcknowledgedExactlyOnce(accounts) => {
-                acknowledged_exactly_once::judge(record, accounts)
+                acknowledged_exactly_once::judge(explained, accounts)
             }
-            Self::RefusedNotAtAll(accounts) => refused_not_at_all::judge(record, accounts),
-            Self::UnknownAtMostOnce(accounts) => unknown_at_most_once::judge(record, accounts),
+            Self::RefusedNotAtAll(accounts) => refused_not_at_all::judge(explained, accounts),
+            Self::UnknownAtMostOnce(accounts) => unknown_at_most_once::judge(explained, accounts),
             Self::ClearSettles(clear) => clear_settles::judge(record, clear),
             Self::AnsweredWithin { client, deadline } => {
                 answered_within::judge(record, client, *deadline)

@@ -7,13 +7,49 @@ use crate::ledger::blame::{Deviation, Few};
 use crate::ledger::explain::{Explanation, explain, wrong_accounts};
 use crate::{Accounts, Judged};
 
+/// The ledgers of a run with what explains them: found when first asked for, and once for all who ask.
+pub(crate) struct Explained<'a> {
+    record: &'a RunRecord,
+    found: Vec<(&'a Accounts, Found<'a>)>,
+}
+
+/// A ledger and what explains it, or why there is none.
+type Found<'a> = Result<(Ledger<'a>, Explanation), String>;
+
+impl<'a> Explained<'a> {
+    /// Of a run; nothing is found yet.
+    pub(crate) fn of(record: &'a RunRecord) -> Self {
+        Self {
+            record,
+            found: Vec::new(),
+        }
+    }
+
+    fn get(&mut self, accounts: &'a Accounts) -> &Found<'a> {
+        let known = self.found.iter().position(|(of, _)| *of == accounts);
+        let place = known.unwrap_or_else(|| {
+            let ledger = Ledger::read(self.record, accounts);
+            let found = ledger.map(|ledger| {
+                let explanation = explain(&ledger);
+                (ledger, explanation)
+            });
+            self.found.push((accounts, found));
+            self.found.len() - 1
+        });
+        &self.found[place].1
+    }
+}
+
 /// Whether the transfers of a fate were applied as they must, going by the last quiescent read.
-pub(crate) fn judge(record: &RunRecord, accounts: &Accounts, fate: Fate) -> Judged {
-    let ledger = match Ledger::read(record, accounts) {
-        Ok(ledger) => ledger,
-        Err(why) => return (None, why).into(),
+pub(crate) fn judge<'a>(
+    explained: &mut Explained<'a>,
+    accounts: &'a Accounts,
+    fate: Fate,
+) -> Judged {
+    let (ledger, explanation) = match explained.get(accounts) {
+        Ok((ledger, explanation)) => (ledger, explanation),
+        Err(why) => return (None, why.clone()).into(),
     };
-    let explanation = explain(&ledger);
     let fates = [Fate::Acknowledged, Fate::Refused, Fate::Unknown];
     let [acknowledged, refused, unknown] = fates.map(|fate| ledger.count(fate));
     let seen = format!(
@@ -21,20 +57,20 @@ pub(crate) fn judge(record: &RunRecord, accounts: &Accounts, fate: Fate) -> Judg
          transfers",
         crate::seconds(ledger.read_us)
     );
-    let holds = match &explanation {
+    let holds = match explanation {
         _ if ledger.count(fate) == 0 => Some(true),
         Explanation::Right(_) => Some(true),
-        Explanation::Few(few) => Some(!blames(&ledger, few, fate)),
+        Explanation::Few(few) => Some(!blames(ledger, few, fate)),
         Explanation::Many(fates) if fates.contains(&fate) => Some(false),
         Explanation::Beyond if fate == Fate::Acknowledged => Some(false),
         Explanation::Many(_) | Explanation::Beyond | Explanation::Open => None,
     };
-    let judged = Judged::from((holds, format!("{seen} {}", why(&ledger, &explanation))));
+    let judged = Judged::from((holds, format!("{seen} {}", why(ledger, explanation))));
     judged
         .figure("acknowledged", acknowledged)
         .figure("refused", refused)
         .figure("unknown", unknown)
-        .figure("wrong_accounts", wrong_accounts(&ledger) as i64)
+        .figure("wrong_accounts", wrong_accounts(ledger) as i64)
 }
 
 fn blames(ledger: &Ledger<'_>, few: &Few, fate: Fate) -> bool {
@@ -101,4 +137,29 @@ fn what(ledger: &Ledger<'_>, one: &Deviation) -> String {
         (Fate::Acknowledged, ..) => "applied twice to the receiver",
     };
     format!("{}, {wrong}", ledger.describe(one.transfer))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::samples::{accounts, balances, record, transfer};
+
+    #[test]
+    fn who_asks_again_is_told_the_same_and_nothing_is_searched_again() {
+        let record = record(vec![
+            transfer(0, "a", "b", 5),
+            balances(2, &[("a", 5), ("b", 5)]),
+        ]);
+        let (ours, others) = (accounts(), accounts());
+        let mut unread = accounts();
+        unread.accounts = "nobody".to_owned();
+        let mut explained = Explained::of(&record);
+        for accounts in [&ours, &others] {
+            let judged = judge(&mut explained, accounts, Fate::Acknowledged);
+            assert_eq!(judged.holds, Some(false));
+        }
+        assert_eq!(explained.found.len(), 1);
+        let judged = judge(&mut explained, &unread, Fate::Acknowledged);
+        assert_eq!((judged.holds, explained.found.len()), (None, 2));
+    }
 }

@@ -8,16 +8,17 @@
 //! answered with 400 and the balances summed to 95 and 268, since the undo of the first half fails as the
 //! second half did.
 
-use squall_record::{Fate, RunRecord};
+use squall_record::Fate;
 
+use crate::once::Explained;
 use crate::{Accounts, Judged};
 
 /// As a scenario writes it.
 pub const NAME: &str = "refused-not-at-all";
 
 /// Whether it holds.
-pub(crate) fn judge(record: &RunRecord, accounts: &Accounts) -> Judged {
-    crate::once::judge(record, accounts, Fate::Refused)
+pub(crate) fn judge<'a>(explained: &mut Explained<'a>, accounts: &'a Accounts) -> Judged {
+    crate::once::judge(explained, accounts, Fate::Refused)
 }
 
 #[cfg(test)]
@@ -33,7 +34,7 @@ mod tests {
             unknown(3, "a", "c", 100),
             balances(20, held),
         ];
-        judge(&record(samples), &accounts())
+        judge(&mut Explained::of(&record(samples)), &accounts())
     }
 
     #[test]

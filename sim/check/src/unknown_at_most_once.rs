@@ -5,16 +5,17 @@
 //! Source: measured on the resilience lab's solution: one of two instances killed, 4 or 5 transfers without
 //! an answer, and balances that sum to 74 to 170: transfers that stopped halfway.
 
-use squall_record::{Fate, RunRecord};
+use squall_record::Fate;
 
+use crate::once::Explained;
 use crate::{Accounts, Judged};
 
 /// As a scenario writes it.
 pub const NAME: &str = "unknown-at-most-once";
 
 /// Whether it holds.
-pub(crate) fn judge(record: &RunRecord, accounts: &Accounts) -> Judged {
-    crate::once::judge(record, accounts, Fate::Unknown)
+pub(crate) fn judge<'a>(explained: &mut Explained<'a>, accounts: &'a Accounts) -> Judged {
+    crate::once::judge(explained, accounts, Fate::Unknown)
 }
 
 #[cfg(test)]
@@ -30,7 +31,7 @@ mod tests {
             refused(3, "a", "c", 100),
             balances(20, held),
         ];
-        judge(&record(samples), &accounts())
+        judge(&mut Explained::of(&record(samples)), &accounts())
     }
 
     #[test]
@@ -79,7 +80,7 @@ mod tests {
         ];
         let held = [&twice[..], &[("g", 10), ("h", -5)]].concat();
         samples.push(balances(20, &held));
-        let judged = judge(&record(samples), &accounts());
+        let judged = judge(&mut Explained::of(&record(samples)), &accounts());
         assert_eq!(judged.holds, Some(false));
         let many = "more than 3 unknown ones";
         assert!(judged.detail.contains(many), "{}", judged.detail);

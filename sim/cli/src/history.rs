@@ -9,8 +9,8 @@ use clap::ValueEnum;
 use squall_record::Sample;
 use squall_report::history::{edn, operations, write_json_lines};
 
-use crate::exit::{Exit, say, written};
-use crate::load;
+use crate::exit::{Exit, written};
+use crate::record;
 
 /// What `squall history` can be asked for.
 #[derive(Debug, clap::Args)]
@@ -51,24 +51,13 @@ Exit status: 0, or 2 when there was no request";
 
 /// Does what `squall history` is asked for.
 pub(crate) fn history(args: &HistoryArgs) -> Exit {
-    let record = match load::read(&args.record) {
+    let record = match record::read_with(&args.record, &args.client) {
         Ok(record) => record,
         Err(exit) => return exit,
     };
-    for name in &args.client {
-        if !record.samples.iter().any(|sample| is_of(sample, name)) {
-            let mut names: Vec<&str> = record.samples.iter().map(|s| s.client.as_str()).collect();
-            names.sort_unstable();
-            names.dedup();
-            say(format_args!(
-                "error: no client `{name}` sent anything; there are {}",
-                names.join(", ")
-            ));
-            return Exit::BadInput;
-        }
-    }
     let is_asked_for = |sample: &&Sample| {
-        args.client.is_empty() || args.client.iter().any(|name| is_of(sample, name))
+        let mut names = args.client.iter();
+        args.client.is_empty() || names.any(|name| sample.client.as_str() == name)
     };
     let samples: Vec<&Sample> = record.samples.iter().filter(is_asked_for).collect();
     let mut out = BufWriter::new(io::stdout().lock());
@@ -81,8 +70,4 @@ pub(crate) fn history(args: &HistoryArgs) -> Exit {
         true => Exit::Unknown,
         false => Exit::Passed,
     }
-}
-
-fn is_of(sample: &Sample, client: &str) -> bool {
-    sample.client.as_str() == client
 }

@@ -21,11 +21,9 @@ mod row;
 mod tally;
 
 use std::io;
-use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use squall_host::Host;
-use squall_record::RunRecord;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::exit::{Exit, complain, say, written};
@@ -34,6 +32,7 @@ use crate::load::call::{Answer, Target};
 use crate::load::proxy_log::{ProxyLog, Source};
 use crate::load::row::Row;
 use crate::load::tally::Tally;
+use crate::record;
 
 /// After an answer, the record of its connections must be there in this time.
 const RECORD_WITHIN: Duration = Duration::from_secs(2);
@@ -43,7 +42,7 @@ const RECORD_OF_FAILED_WITHIN: Duration = Duration::from_millis(250);
 /// Does what `squall load` is asked for.
 pub(crate) fn load(args: &LoadArgs) -> Exit {
     if let Some(file) = &args.record {
-        return match read(file) {
+        return match record::read_with(file, args.client.as_slice()) {
             Ok(record) => recorded::print(&record, args.client.as_deref()),
             Err(exit) => exit,
         };
@@ -69,20 +68,6 @@ pub(crate) fn load(args: &LoadArgs) -> Exit {
             Exit::BadInput
         }
     }
-}
-
-/// Reads the record of a run, as `squall run --record` writes it. What is wrong with it is said.
-pub(crate) fn read(file: &Path) -> Result<RunRecord, Exit> {
-    let record = std::fs::read(file)
-        .and_then(|bytes| serde_json::from_slice(&bytes).map_err(io::Error::from));
-    record.map_err(|error| {
-        say(format_args!(
-            "error: {}: no record of a run: {error}\n  help: `squall run FILE --record {}` writes one",
-            file.display(),
-            file.display()
-        ));
-        Exit::BadInput
-    })
 }
 
 async fn send_all(args: &LoadArgs, target: &Target) -> io::Result<Tally> {

@@ -12,6 +12,7 @@
 //! | [`watch`] | `squall watch`: a run as a dashboard |
 //! | [`load`] | `squall load`: requests one by one, from a real stack or out of a record |
 //! | [`history`] | `squall history`: a run as invocations and completions, for checkers |
+//! | [`record`] | the record of a run, read again |
 //! | [`list`] | `squall list`: the scenarios in a folder |
 //! | [`check`] | `squall check`: what is wrong with files, and what has no effect here |
 //! | [`scenarios`] | the scenario files of a folder |
@@ -29,6 +30,7 @@ mod history;
 mod list;
 mod load;
 mod programs;
+mod record;
 mod run;
 mod scenarios;
 mod shrink;

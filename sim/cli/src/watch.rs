@@ -29,12 +29,12 @@ use crate::args::Chance;
 use crate::exit::{Exit, complain, complain_all, say, written};
 use crate::watch::args::WatchArgs;
 use crate::watch::player::Player;
-use crate::{explore, load, programs};
+use crate::{explore, programs, record};
 
 /// Does what `squall watch` is asked for; ends with the verdict of the run.
 pub(crate) fn watch(args: &WatchArgs) -> Exit {
     let record = match (&args.record, &args.file) {
-        (Some(file), _) => load::read(file),
+        (Some(file), _) => record::read(file),
         (None, Some(file)) => play(file, &args.chance),
         // The command line asks for one of them.
         (None, None) => Err(Exit::BadInput),

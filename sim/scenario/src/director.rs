@@ -225,10 +225,7 @@ impl Told {
             log: kept.log,
             epoch_s: measured.epoch.as_secs(),
         };
-        let invariants = self.scenario.invariants.iter();
-        let judged: Vec<Invariant> = invariants
-            .map(|invariant| invariant.judge(&record))
-            .collect();
+        let judged = squall_check::judge(&self.scenario.invariants, &record);
         record.summary.invariants.extend(judged);
         record.summary.verdict = record.summary.judged();
         record

@@ -5,7 +5,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use squall_record::{Name, Outcome, RunRecord, Sample};
 
-use crate::exit::{Exit, say, written};
+use crate::exit::{Exit, written};
 use crate::load::row::Row;
 use crate::load::tally::Tally;
 
@@ -30,16 +30,6 @@ pub(super) fn print(record: &RunRecord, client: Option<&str>) -> Exit {
         );
     }
     written(result.and_then(|()| out.flush()));
-    if let (Exit::Unknown, Some(name)) = (tally.exit(), client) {
-        let mut names: Vec<&str> = record.samples.iter().map(|s| s.client.as_str()).collect();
-        names.sort_unstable();
-        names.dedup();
-        say(format_args!(
-            "error: no client `{name}` sent anything; there are {}",
-            names.join(", ")
-        ));
-        return Exit::BadInput;
-    }
     tally.say();
     tally.exit()
 }
