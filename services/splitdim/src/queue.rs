@@ -256,7 +256,7 @@ mod tests {
             receiver: receiver.into(),
             amount: 1,
         };
-        queue.push(transfer).ok().expect("there is room")
+        queue.push(transfer).expect("there is room")
     }
 
     fn names(taken: &[Pending]) -> Vec<String> {
