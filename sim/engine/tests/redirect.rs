@@ -193,7 +193,10 @@ fn a_joined_host_has_the_same_network_and_a_life_of_its_own() {
                 let taken = host.net.listen("0.0.0.0:80".parse().unwrap());
                 let to = "127.0.0.1:80".parse().unwrap();
                 let greeting = greet_at(&host, to).await.unwrap().1;
-                (taken.err().and_then(|error| error.source.raw_os_error()), greeting)
+                (
+                    taken.err().and_then(|error| error.source.raw_os_error()),
+                    greeting,
+                )
             })
         });
         let (taken, greeting) = reached.await.unwrap();
