@@ -248,9 +248,9 @@ fn a_table_has_a_row_for_each_variant() {
     assert_eq!(
         lines[..3],
         [
-            "| scenario | variant | requests | verdict | fails | longest answer |",
-            "|---|---|---:|---|---|---:|",
-            "| web | - | 50 | passed | - | 2 ms |",
+            "| scenario | variant | requests | acknowledged | refused | unknown | verdict | fails | longest answer |",
+            "|---|---|---:|---:|---:|---:|---|---|---:|",
+            "| web | - | 50 | 50 | 0 | 0 | passed | - | 2 ms |",
         ]
     );
     assert_eq!(lines.len(), 5, "{text}");
@@ -321,7 +321,7 @@ fn the_tables_of_a_readme_are_made_by_their_commands() {
         "{text}"
     );
     assert!(
-        text.contains("| web | - | 10 | passed | - | 2 ms |"),
+        text.contains("| web | - | 10 | 10 | 0 | 0 | passed | - | 2 ms |"),
         "{text}"
     );
     assert!(
