@@ -391,7 +391,7 @@ async fn machines_are_made_slow_and_wrong_and_well_again() {
             "1 []",
             "2 Skew { offset_ns: -300000000000, drift_ppm: 100.0 }",
             "2 [Rule { path: None, operations: [], probability: 0.1, effect: Errno(5) }]",
-            "1 [Rule { port: 80, side: Request, matches: Matches { path: None, method: None, status: None, request_headers: [], response_headers: [] }, probability: 1.0, effect: Effect { abort: false, delay: None, answer: Some(503), replace: Parts { path: None, method: None, status: None, body: None, queries: [], headers: [] }, patch: Parts { path: None, method: None, status: None, body: None, queries: [], headers: [] } } }]",
+            "1 [Rule { port: Some(80), side: Request, matches: Matches { path: None, method: None, status: None, request_headers: [], response_headers: [] }, probability: 1.0, effect: Effect { abort: false, delay: None, answer: Some(503), replace: Parts { path: None, method: None, status: None, body: None, queries: [], headers: [] }, patch: Parts { path: None, method: None, status: None, body: None, queries: [], headers: [] } } }]",
             "101 [Rule { patterns: [\"b\"], effect: Error }]",
             "2 []",
             "2 Skew { offset_ns: 0, drift_ppm: 0.0 }",

@@ -69,6 +69,12 @@ fn a_file_is_played_as_it_stands_unless_a_variant_is_asked_for() {
         fails(&base),
         ["no-failed-request", "success in \"all of it\""]
     );
+    let named = FILE.replacen("  exact:\n", "  local: {}\n  exact:\n", 1);
+    let mut named = read(&named, Some("local")).unwrap();
+    assert_eq!(named.name, "store-killed (local)", "the same by a name");
+    named.name.clone_from(&base.name);
+    assert_eq!(fails(&named), fails(&base));
+    assert_eq!(named.system, base.system);
     let title = title(&"x.yaml".into(), FILE).unwrap();
     assert_eq!(title.variants, ["kvstore", "exact", "brief"]);
 }
@@ -153,7 +159,7 @@ fn what_cannot_be_a_variant_is_told_whichever_is_asked_for() {
                 "  same: {seed: 3, system: {environment: {MODE: local}}}\n  exact:\n"
             ),
             [
-                "14: the variant `same` changes nothing / say in it what is different, or leave it out"
+                "14: the variant `same` changes nothing / say in it what is different, or nothing: `{}` is the file as it stands"
             ]
         );
         assert_eq!(
