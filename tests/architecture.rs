@@ -64,7 +64,7 @@ fn is_ours(name: &str) -> bool {
 
 #[test]
 fn services_import_the_host_and_never_the_simulator_nor_each_other() {
-    let allowed = ["squall-host", "squall-resilient"];
+    let allowed = ["squall-host", "squall-resilient", "squall-etcd"];
     for (name, member) in members() {
         if !member.folder.starts_with("services/") || name == "squall-node" {
             continue;

@@ -21,11 +21,23 @@ pub struct Program {
 pub fn programs() -> BTreeMap<&'static str, Program> {
     let all = [
         Program {
+            name: "counter",
+            about: "A counter over HTTP, kept in etcd, in four modes",
+            usage: "squall-node counter",
+            load: squall_counter::load,
+        },
+        Program {
             name: "edge",
             about: "HTTP reverse proxy that reads nginx.conf",
             usage: "squall-node edge [-c FILE] [-p PREFIX] [-g DIRECTIVES] [-t]\n\n\
                     FILE is nginx.conf, by default /etc/nginx/nginx.conf. -t only checks it.",
             load: squall_edge::load,
+        },
+        Program {
+            name: "etcd-stub",
+            about: "etcd on the wire, over a real Raft group",
+            usage: "squall-node etcd-stub",
+            load: squall_etcd_stub::load,
         },
         Program {
             name: "kvstore",
@@ -110,6 +122,12 @@ pub fn programs() -> BTreeMap<&'static str, Program> {
                     SHUTDOWN_DELAY_MS          serves on for so long after SIGTERM (0)\n\
                     CONNECTIONS_MAX            clients at a time (4096)",
             load: squall_users_api::load,
+        },
+        Program {
+            name: "witness",
+            about: "Puts an etcd to the test and writes down what it was told",
+            usage: "squall-node witness",
+            load: squall_witness::load,
         },
     ];
     all.into_iter()

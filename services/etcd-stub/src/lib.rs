@@ -1,0 +1,43 @@
+//! etcd on the wire: gRPC v3 (etcd's API reference) over a real Raft group with its log on the host's disk.
+//!
+//! | module | idea |
+//! |---|---|
+//! | [`config`] | etcd's flags and environment, read |
+//! | [`command`] | what goes through the log, and the answer to it |
+//! | [`refusal`] | what is not done, in etcd's words |
+//! | [`store`] | the replicated state machine: keys, revisions, leases; a pure function of the log |
+//! | [`consensus`] | the group: log, peers, elections, members |
+//! | `grpc` | the services on the wire |
+//!
+//! Deliberately absent: TLS, users and roles, the v2 API, the gRPC gateway, bbolt's file format.
+
+pub mod command;
+pub mod config;
+pub mod consensus;
+mod grpc;
+pub mod refusal;
+pub mod store;
+
+use squall_host::net::ListenError;
+use squall_host::{Diagnostics, Facts, Host, Launch, Loaded, Shutdown};
+
+pub use config::Config;
+
+/// Reads flags and environment; see [`Config`].
+pub fn load(launch: &Launch) -> Result<Loaded, Diagnostics> {
+    let config = Config::read(launch)?;
+    let facts = Facts {
+        listens: vec![(config.listen_client, None), (config.listen_peer, None)],
+        ..Facts::default()
+    };
+    Ok(Loaded::new(facts, move |host, shutdown| {
+        run(config.clone(), host, shutdown)
+    }))
+}
+
+/// Serves until a stop is asked for.
+pub async fn run(config: Config, host: Host, shutdown: Shutdown) -> Result<(), ListenError> {
+    let _listener = host.net.listen(config.listen_client)?;
+    shutdown.requested().await;
+    Ok(())
+}
