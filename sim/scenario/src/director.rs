@@ -6,9 +6,11 @@
 //! | `play` | the parts of the story, one after the other |
 //! | `phases` | the judging of each phase, beside it |
 //! | `faults`, `force`, `choose`, `pods` | what a step does |
+//! | `cast` | who has a role when a step names it |
 //!
 //! Deliberately absent: how any of it is done (that is [`World`]'s and [`System`]'s).
 
+mod cast;
 mod choose;
 mod faults;
 mod force;

@@ -14,6 +14,7 @@
 //! | `invariants` | `invariant` |
 //! | `clients` | [`client`] |
 //! | `draw`, `differ` of a client | [`draw`], [`template`] |
+//! | `roles` | [`role`] |
 //! | `phases` | [`phase`] |
 //! | `for`, `requests`, `wait` of a phase | [`length`] |
 //! | `load` of a phase or a step | [`load`] |
@@ -68,6 +69,9 @@
 //!                                       # logs: {log: haproxy, matches: 'pg_pool/(pg[0-9]+)'}
 //!     value: $.users                    # a number, for no-lost-write and its siblings; or the sum of a
 //!                                       # Prometheus metric over its labels: {metric: NAME}
+//! roles:                                # names for whoever is it when a step comes, of containers or pods
+//!   leader: {of: 'etcd*', last_said: became leader}   # the last of these to write a line with this
+//!   follower: {of: 'etcd*', not: leader}  # the first of these that is not
 //! phases:
 //!   - phase: NAME
 //!     for: 20s                          # or `requests: 20`, or `wait: {rollout: SERVICE, within: 60s}`
@@ -129,6 +133,7 @@ pub mod link;
 pub mod load;
 pub mod manifests;
 pub mod phase;
+pub mod role;
 pub mod step;
 pub mod template;
 mod variant;
@@ -154,6 +159,7 @@ pub use link::Normal;
 pub use load::Load;
 pub use manifests::{Forward, Kubernetes, Manifests};
 pub use phase::Phase;
+pub use role::{Role, Who};
 pub use step::{Act, Applied, Healed, Links, Process, Source, Step};
 
 use crate::units;
@@ -186,6 +192,8 @@ pub struct Scenario {
     pub cpu: Cpu,
     /// Who sends requests.
     pub clients: Vec<Client>,
+    /// Names for whoever is something when a step comes.
+    pub roles: Vec<Role>,
     /// In order.
     pub phases: Vec<Phase>,
     /// What must hold over the whole run.
@@ -344,6 +352,7 @@ fn read_root(file: Arc<str>, root: &Node, problems: &mut Problems) -> Option<Sce
     let links = link::read_links(fields.take("links"), network, problems);
     let cpu = cpu::read(fields.take("cpu"), problems);
     let clients = client::read_all(fields.take("clients"), problems);
+    let roles = role::read_all(fields.take("roles"), problems);
     let phases = fields
         .require(
             "phases",
@@ -368,6 +377,7 @@ fn read_root(file: Arc<str>, root: &Node, problems: &mut Problems) -> Option<Sce
         links,
         cpu,
         clients,
+        roles,
         phases: phases?,
         invariants,
     })

@@ -740,3 +740,75 @@ phases:
         assert_eq!(database.unwrap().as_str(), format!("pg_{backend}"));
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_role_is_whoever_has_it_when_the_step_begins() {
+    let fake = Arc::new(Fake::new());
+    let text = format!(
+        "{HEAD}
+roles:
+  leader: {{of: [a, 'b*'], last_said: I lead}}
+  other: {{of: [a, b], not: leader}}
+phases:
+  - phase: one
+    for: 10s
+    steps:
+      - {{at: 1s, start: b}}
+      - {{at: 2s, kill: leader, for: 2s}}
+      - {{at: 3s, start: a}}
+      - {{at: 5s, pause: other, for: 2s}}
+      - {{at: 6s, start: a}}
+      - {{at: 8s, isolate: leader}}
+"
+    );
+    let (record, _) = direct(&fake, &text).await;
+    let state = fake.state.lock().unwrap();
+    let acts: Vec<(&str, Process)> = state
+        .acts
+        .iter()
+        .map(|(of, act)| (of.as_str(), *act))
+        .collect();
+    use Process::{Kill, Pause, Start, Unpause};
+    let wanted = [
+        ("b", Start),
+        ("b", Kill),
+        ("a", Start),
+        // Not a, who leads by then.
+        ("b", Start),
+        ("a", Pause),
+        ("a", Start),
+        // Not b, who does not lead any more.
+        ("a", Unpause),
+    ];
+    assert_eq!(acts, wanted);
+    let cut = state.links.iter().filter(|(_, _, link)| link.is_cut);
+    assert!(cut.clone().count() > 0 && cut.clone().all(|(from, to, _)| *from == 1 || *to == 1));
+    let told: Vec<&str> = record
+        .happenings
+        .iter()
+        .map(|one| one.host.as_str())
+        .collect();
+    assert!(
+        !told.contains(&"leader") && !told.contains(&"other"),
+        "{told:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_role_that_nobody_has_leaves_the_step_undone() {
+    let fake = Arc::new(Fake::new());
+    let text = format!(
+        "{HEAD}
+roles: {{leader: {{of: [a, b], last_said: I lead}}}}
+phases: [{{phase: one, for: 3s, steps: [{{at: 1s, kill: leader, for: 1s}}]}}]
+"
+    );
+    let (record, _) = direct(&fake, &text).await;
+    assert_eq!(record.summary.verdict, Verdict::Unknown);
+    let why = &record.summary.invariants[0];
+    assert_eq!(
+        why.detail,
+        "a step: nobody is `leader`: none of a, b has written `I lead`"
+    );
+    assert!(fake.state.lock().unwrap().acts.is_empty());
+}

@@ -290,6 +290,18 @@ fn every_mistake_has_its_line_and_its_help() {
             &["8: unknown key `cleints` in the scenario / did you mean `clients`?"],
         ),
         (
+            with(
+                "roles:\n  a: {of: x}\n  b: {of: x, last_said: y, not: a}\n  c: {of: x, not: d}\n  e: {last_said: y}\n",
+            ),
+            &[
+                "7: a role says who has it, in one way",
+                "8: a role says who has it, in one way",
+                "9: `d` is no role with `last_said`",
+                "10: a role has no `of`",
+                "1: the scenario has no `phases`",
+            ],
+        ),
+        (
             with("phases:\n  - {phase: p, fro: 10s}\n"),
             &[
                 "7: a phase has one of `for`, `requests` and `wait`, and this one none",

@@ -73,6 +73,7 @@ impl Test {
             links: Vec::new(),
             cpu: Cpu::default(),
             clients: Vec::new(),
+            roles: Vec::new(),
             phases: Vec::new(),
             invariants: Vec::new(),
         })

@@ -14,6 +14,7 @@ use squall_record::{Happening, Kind};
 use tokio::time::sleep;
 
 use super::Director;
+use super::cast::Cast;
 use super::choose::Chooser;
 use super::force::{Effect, Force, InForce};
 use super::pods::{self, Kubelet};
@@ -35,6 +36,7 @@ pub(super) struct Faults<'a> {
     clients: BTreeMap<&'a str, NodeId>,
     force: Force,
     chooser: Chooser,
+    cast: Cast,
     kubelet: Kubelet,
     /// What lasts, by its number in the record.
     lasting: BTreeMap<Lasting, u32>,
@@ -66,6 +68,7 @@ impl<'a> Faults<'a> {
             clients: names.zip(clients.iter().copied()).collect(),
             force: Force::new(director.scenario.network),
             chooser: Chooser::new(director.seed),
+            cast: Cast::default(),
             kubelet: Kubelet::default(),
             lasting: BTreeMap::new(),
             numbers: 0,
@@ -92,7 +95,11 @@ impl<'a> Faults<'a> {
             return self.ended(&ended);
         }
         match &event.deed {
-            Deed::Act(act) => self.act(event.id, act, event.undo),
+            Deed::Act(act) => match self.cast.of(event, act, self.director) {
+                Ok(Some(act)) => self.act(event.id, &act, event.undo),
+                Ok(None) => vec![],
+                Err(why) => vec![Box::pin(async { ("a step".to_owned(), Err(why)) })],
+            },
             // What has ended already, or was over at once.
             Deed::Inject(_) if event.undo => vec![],
             Deed::Inject(injection) => self.inject(event.id, injection),

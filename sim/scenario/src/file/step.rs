@@ -99,6 +99,59 @@ pub enum Healed {
 }
 
 impl Act {
+    /// The names of containers, services and roles that it is done to.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let mut names: Vec<&str> = Vec::new();
+        match self {
+            Self::Process(_, of) | Self::Machine(of, _) | Self::Power(of, _) => {
+                names.extend(of.iter().map(|name| name.value.as_str()));
+            }
+            Self::Link(links, _) | Self::Reset(links) => {
+                let ends = links.from.iter().chain(&links.towards).flatten();
+                names.extend(ends.map(|name| name.value.as_str()));
+            }
+            Self::Kubectl(commands) => {
+                names.extend(commands.iter().filter_map(|command| match &command.value {
+                    Kubectl::DeletePod(name) => Some(name.as_str()),
+                    _ => None,
+                }));
+            }
+            Self::Scale(..) | Self::Chaos(_) | Self::Heal(_) | Self::Load(_) => {}
+        }
+        names.into_iter()
+    }
+
+    /// The same, done to others: each of [`Act::names`] as `rename` has it. Ends with its first error.
+    pub fn renamed(
+        &self,
+        rename: &mut impl FnMut(&str) -> Result<String, String>,
+    ) -> Result<Self, String> {
+        let mut act = self.clone();
+        let mut all = |names: &mut Vec<Located<String>>| -> Result<(), String> {
+            for name in names {
+                name.value = rename(&name.value)?;
+            }
+            Ok(())
+        };
+        match &mut act {
+            Self::Process(_, of) | Self::Machine(of, _) | Self::Power(of, _) => all(of)?,
+            Self::Link(links, _) | Self::Reset(links) => {
+                for names in links.from.iter_mut().chain(&mut links.towards) {
+                    all(names)?;
+                }
+            }
+            Self::Kubectl(commands) => {
+                for command in commands {
+                    if let Kubectl::DeletePod(name) = &mut command.value {
+                        *name = rename(name)?;
+                    }
+                }
+            }
+            Self::Scale(..) | Self::Chaos(_) | Self::Heal(_) | Self::Load(_) => {}
+        }
+        Ok(act)
+    }
+
     /// Whether `for` makes sense with it.
     pub fn can_last(&self) -> bool {
         match self {

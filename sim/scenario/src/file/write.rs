@@ -29,8 +29,8 @@ use super::draw::{Draws, Values};
 use super::explore::{self, Budget, Kind};
 use super::link::network;
 use super::{
-    Cpu, Expectation, Length, Load, Located, Phase, Quantity, Run, Scenario, Served, Step, System,
-    UP_WITHIN,
+    Cpu, Expectation, Length, Load, Located, Phase, Quantity, Role, Run, Scenario, Served, Step,
+    System, UP_WITHIN, Who,
 };
 use crate::units::Comparison;
 use quantity::{duration, percent, rate};
@@ -109,6 +109,10 @@ fn parts(scenario: &Scenario) -> Vec<Field> {
         let clients = scenario.clients.iter().map(write_client);
         parts.push(("clients", Tree::Block(clients.collect())));
     }
+    if !scenario.roles.is_empty() {
+        let roles = scenario.roles.iter().map(role);
+        parts.push(("roles", Tree::Map(roles.collect())));
+    }
     let phases = scenario
         .phases
         .iter()
@@ -119,6 +123,15 @@ fn parts(scenario: &Scenario) -> Vec<Field> {
         parts.push(("invariants", Tree::Block(invariants.collect())));
     }
     parts
+}
+
+fn role(role: &Role) -> (String, Tree) {
+    let who = match &role.who {
+        Who::LastSaid(text) => ("last_said".to_owned(), Tree::text(text)),
+        Who::Not(other) => ("not".to_owned(), Tree::text(&other.value)),
+    };
+    let fields = vec![("of".to_owned(), names(&role.of)), who];
+    (role.name.value.clone(), Tree::Map(fields))
 }
 
 fn time(time: Duration) -> Tree {

@@ -8,7 +8,7 @@ use crate::file::explore::matches;
 use squall_check::Invariant;
 use squall_record::Breach;
 
-use crate::file::{Act, Budget, Client, Length, Links, Located, Scenario};
+use crate::file::{Act, Budget, Client, Length, Links, Located, Role, Scenario};
 use crate::plan::{Outline, Workload};
 use crate::world::Kubectl;
 use crate::yaml::{self, Problems};
@@ -41,13 +41,23 @@ pub(super) fn check(
         address(client, outline, problems);
     }
     judgements(scenario, problems);
+    for role in &scenario.roles {
+        if outline.is_target(&role.name.value) || clients.contains(&role.name.value) {
+            let message = format!("the role `{}` has a name that is taken", role.name.value);
+            problems.add(role.name.line, message, "give it another name");
+        }
+    }
     let mut lookup = Lookup {
         outline,
+        roles: &scenario.roles,
         clients,
         problems,
     };
     for normal in &scenario.links {
         lookup.links(&normal.links);
+    }
+    for pattern in scenario.roles.iter().flat_map(|role| &role.of) {
+        lookup.pattern(pattern);
     }
     for phase in &scenario.phases {
         if let Length::Rollout { of, .. } = &phase.length {
@@ -64,6 +74,7 @@ pub(super) fn check(
 
 struct Lookup<'a> {
     outline: &'a Outline,
+    roles: &'a [Role],
     clients: Vec<String>,
     problems: &'a mut Problems,
 }
@@ -106,10 +117,7 @@ impl Lookup<'_> {
 
     fn budget(&mut self, budget: &Budget) {
         for pattern in &budget.services {
-            let mut units = self.outline.units.iter();
-            if !units.any(|unit| matches(&pattern.value, &unit.name)) {
-                self.unknown(pattern);
-            }
+            self.pattern(pattern);
         }
         for (pattern, count) in &budget.alive {
             let units = self.outline.units.iter();
@@ -121,6 +129,14 @@ impl Lookup<'_> {
                 let message = format!("{count} cannot stay alive of {there}: `{}`", pattern.value);
                 self.problems.add(pattern.line, message, "ask for fewer");
             }
+        }
+    }
+
+    /// Names of services or workloads, with `*`.
+    fn pattern(&mut self, pattern: &Located<String>) {
+        let mut units = self.outline.units.iter();
+        if !units.any(|unit| matches(&pattern.value, &unit.name)) {
+            self.unknown(pattern);
         }
     }
 
@@ -139,7 +155,8 @@ impl Lookup<'_> {
 
     /// Whatever a step can name.
     fn target(&mut self, name: &Located<String>) {
-        if !self.outline.is_target(&name.value) {
+        let is_role = self.roles.iter().any(|role| role.name.value == name.value);
+        if !is_role && !self.outline.is_target(&name.value) {
             self.unknown(name);
         }
     }

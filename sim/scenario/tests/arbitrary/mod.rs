@@ -24,7 +24,7 @@ use squall_scenario::Scenario;
 use squall_scenario::file::explore::{Budget, KINDS, Kind};
 use squall_scenario::file::{
     Act, Client, Cpu, Draws, Expectation, Extract, Forward, Kubernetes, Length, Load, Located,
-    Manifests, Pace, Phase, Quantity, Run, Served, Step, System, Url, Values, Variable,
+    Manifests, Pace, Phase, Quantity, Role, Run, Served, Step, System, Url, Values, Variable, Who,
 };
 use squall_scenario::units::{self, Comparison};
 
@@ -47,12 +47,17 @@ pub(crate) fn scenario() -> impl Strategy<Value = Scenario> {
             option::of(any::<u64>()),
             (0..3_usize, vec(name(), 0..3)),
             system(),
-            (fault::network_link(), vec(fault::normal(), 0..2), cpu()),
+            (
+                fault::network_link(),
+                vec(fault::normal(), 0..2),
+                cpu(),
+                roles(),
+            ),
         );
         let invariants = vec(invariant(&clients), 0..3);
         (head, Just(clients), phases, invariants).prop_map(
             |(
-                (name, about, seed, (verdict, fails), system, (network, links, cpu)),
+                (name, about, seed, (verdict, fails), system, (network, links, cpu, roles)),
                 clients,
                 phases,
                 invariants,
@@ -81,11 +86,37 @@ pub(crate) fn scenario() -> impl Strategy<Value = Scenario> {
                     links,
                     cpu,
                     clients,
+                    roles,
                     phases,
                     invariants,
                 }
             },
         )
+    })
+}
+
+/// A leader, and who is not.
+fn roles() -> impl Strategy<Value = Vec<Role>> {
+    let leader = ("[a-z]{1,5}", vec(name(), 1..3), text(), any::<bool>());
+    option::of(leader).prop_map(|leader| {
+        let Some((name, of, said, with_other)) = leader else {
+            return Vec::new();
+        };
+        let located = |value| Located { line: 0, value };
+        let other = Role {
+            name: located(format!("not-{name}")),
+            of: of.clone(),
+            who: Who::Not(located(name.clone())),
+        };
+        let leader = Role {
+            name: located(name),
+            of,
+            who: Who::LastSaid(said),
+        };
+        [Some(leader), with_other.then_some(other)]
+            .into_iter()
+            .flatten()
+            .collect()
     })
 }
 
@@ -129,6 +160,13 @@ pub(crate) fn without_lines(mut scenario: Scenario) -> Scenario {
     for client in &mut scenario.clients {
         client.name.line = 0;
         client.url.line = 0;
+    }
+    for role in &mut scenario.roles {
+        nowhere(&mut role.name);
+        role.of.iter_mut().for_each(nowhere);
+        if let Who::Not(other) = &mut role.who {
+            nowhere(other);
+        }
     }
     for phase in &mut scenario.phases {
         phase.name.line = 0;

@@ -205,7 +205,12 @@ impl System for Handle {
             state.acts.push((target.clone(), process));
             match process {
                 Process::Kill => drop(state.dead.insert(target, true)),
-                Process::Start => drop(state.dead.remove(&target)),
+                Process::Start => {
+                    state.dead.remove(&target);
+                    if let Some(log) = &state.log {
+                        log.line(fake.began.elapsed(), &target, "I lead now");
+                    }
+                }
                 Process::Stop => return Err("it does not want to".to_owned()),
                 _ => {}
             }
