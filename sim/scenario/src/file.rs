@@ -68,7 +68,8 @@
 //!     database: $.postgres_ip           # an address becomes the name of its service; or what a proxy
 //!                                       # logs: {log: haproxy, matches: 'pg_pool/(pg[0-9]+)'}
 //!     value: $.users                    # a number, for no-lost-write and its siblings; or the sum of a
-//!                                       # Prometheus metric over its labels: {metric: NAME}
+//!                                       # Prometheus metric over its labels: {metric: NAME}; or
+//!                                       # the first group of a pattern: {matches: 'value = ([0-9]+)'}
 //! roles:                                # names for whoever is it when a step comes, of containers or pods
 //!   leader: {of: 'etcd*', last_said: became leader}   # the last of these to write a line with this
 //!   follower: {of: 'etcd*', not: leader}  # the first of these that is not

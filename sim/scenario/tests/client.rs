@@ -387,3 +387,12 @@ async fn a_metric_is_a_value() {
     .await;
     assert_eq!(samples[0].value, Some(42));
 }
+
+#[tokio::test]
+async fn a_number_is_found_in_a_text() {
+    let sent = sent(
+        "post: 'http://ADDRESS/', every: 1s, value: {matches: 'count value = ([0-9]+)'}, \
+         draw: {n: 17..17}, body: '{\"content\":\"count value = ${n}\"}'",
+    );
+    assert_eq!(sent.await[0].value, Some(17));
+}

@@ -469,7 +469,7 @@ fn every_mistake_has_its_line_and_its_help() {
                 "get: http://x\n    rate: 1/s\n    database: {log: a, matches: '('}\n    backend: {log: a}",
             ),
             &[
-                "7: `(` is no regular expression: error: unclosed group",
+                "7: `(` is no regular expression that finds something: error: unclosed group",
                 "8: where to read a value has no `header`",
                 "8: unknown key `log`",
             ],

@@ -1,5 +1,6 @@
 //! One HTTP request over the host's network, and what is read from its answer.
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -10,6 +11,7 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use regex::Regex;
 use squall_host::Host;
 use squall_record::{Failure, Outcome};
 use tokio::task::AbortHandle;
@@ -29,6 +31,8 @@ const IDLE_MAX: usize = 256;
 pub(super) struct Caller {
     host: Host,
     client: Arc<Client>,
+    /// The client's regular expressions, by their text.
+    patterns: BTreeMap<String, Regex>,
     /// Connections that can be used again, the last used at the end.
     idle: Mutex<Vec<Connection>>,
 }
@@ -47,7 +51,14 @@ impl Drop for Connection {
 
 impl Caller {
     pub(super) fn new(host: Host, client: Arc<Client>) -> Self {
+        let places = [&client.backend, &client.database, &client.value].into_iter();
+        let patterns = places.filter_map(|place| match place {
+            // The scenario's reader took it for one.
+            Some(Extract::Text(text)) => Some((text.clone(), Regex::new(text).ok()?)),
+            _ => None,
+        });
         Self {
+            patterns: patterns.collect(),
             host,
             client,
             idle: Mutex::default(),
@@ -171,6 +182,11 @@ impl Caller {
             Extract::Metric(name) => {
                 let sum = metric::sum(std::str::from_utf8(body).ok()?, name)?;
                 Some(sum.to_string())
+            }
+            Extract::Text(pattern) => {
+                let text = std::str::from_utf8(body).ok()?;
+                let found = self.patterns.get(pattern)?.captures(text)?;
+                Some(found.get(1)?.as_str().to_owned())
             }
         };
         Servers {

@@ -71,7 +71,7 @@ impl Director {
                 let pattern = Regex::new(matches).ok()?; // read before
                 Some((client.name.value.as_str(), of.as_str(), pattern))
             }
-            Extract::Json(_) | Extract::Header(_) | Extract::Metric(_) => None,
+            _ => None,
         });
         sources.collect()
     }

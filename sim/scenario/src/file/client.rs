@@ -77,6 +77,8 @@ pub enum Extract {
     Header(HeaderName),
     /// In Prometheus' text format; of a number. The sum over the series of this name, whatever their labels.
     Metric(String),
+    /// In the body as a text: the first group of this regular expression, where it fits first.
+    Text(String),
     /// Not in it, but in what a proxy logs of the connection that the request made; of a database.
     Log {
         /// The proxy: a service or a workload.
@@ -447,6 +449,11 @@ fn read_extract(
         {
             return read_metric(name, inner, problems);
         }
+        if let Some(matches) = inner.take("matches") {
+            inner.finish(problems);
+            let help = "write for example `{matches: 'count value = ([0-9]+)'}`";
+            return read_pattern(matches, help, problems).map(Extract::Text);
+        }
         let header = inner.require("header", "write `{header: X-Upstream-Addr}`", problems);
         inner.finish(problems);
         let header = header?;
@@ -498,16 +505,24 @@ fn read_log(of: &Node, mut fields: Fields<'_>, problems: &mut Problems) -> Optio
     let matches = fields.require("matches", HELP, problems);
     fields.finish(problems);
     let of = of.expect_text("log", problems)?.to_owned();
-    let node = matches?;
-    let matches = node.expect_text("matches", problems)?.to_owned();
-    if let Err(error) = regex::Regex::new(&matches) {
-        let why = error.to_string();
-        let why = why.lines().last().unwrap_or_default();
-        let message = format!("`{matches}` is no regular expression: {why}");
-        problems.add(node.line, message, HELP);
-        return None;
-    }
+    let matches = read_pattern(matches?, HELP, problems)?;
     Some(Extract::Log { of, matches })
+}
+
+/// A regular expression with a group.
+fn read_pattern(node: &Node, help: &str, problems: &mut Problems) -> Option<String> {
+    let text = node.expect_text("matches", problems)?;
+    let why = match regex::Regex::new(text) {
+        Ok(pattern) if pattern.captures_len() > 1 => return Some(text.to_owned()),
+        Ok(_) => "it has no group, as `([0-9]+)`".to_owned(),
+        Err(error) => {
+            let why = error.to_string();
+            why.lines().last().unwrap_or_default().to_owned()
+        }
+    };
+    let message = format!("`{text}` is no regular expression that finds something: {why}");
+    problems.add(node.line, message, help);
+    None
 }
 
 #[cfg(test)]

@@ -272,6 +272,7 @@ fn extract(place: &Extract) -> Tree {
     match place {
         Extract::Header(name) => Tree::one("header", Tree::text(name.as_str())),
         Extract::Metric(name) => Tree::one("metric", Tree::text(name)),
+        Extract::Text(matches) => Tree::one("matches", Tree::text(matches)),
         Extract::Log { of, matches } => Tree::Map(vec![
             ("log".to_owned(), Tree::text(of)),
             ("matches".to_owned(), Tree::text(matches)),

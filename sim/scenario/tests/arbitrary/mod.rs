@@ -316,6 +316,7 @@ fn extract() -> impl Strategy<Value = Extract> {
         Just(Extract::Header(HeaderName::from_static("x-upstream-addr"))),
         ("[a-z_]{1,6}", vec("[a-z_]{1,6}|[0-9]{1,3}", 0..3))
             .prop_map(|(first, rest)| { Extract::Json([first].into_iter().chain(rest).collect()) }),
+        "[a-z =]{1,5}\\([0-9]\\)".prop_map(|text| Extract::Text(text.trim().to_owned())),
     ]
 }
 
@@ -392,7 +393,7 @@ fn steady_client() -> impl Strategy<Value = Client> {
         made.collect::<Vec<_>>()
     });
     let timeout = prop_oneof![Just(Duration::from_secs(30)), millis(1..100_000)];
-    let log = (text(), "[a-z]{1,3}/\\([a-z]\\[0-9\\]\\+\\)|\\.[*]");
+    let log = (text(), "[a-z]{1,3}/\\([a-z]\\[0-9\\]\\+\\)|\\(\\.[*]\\)");
     let log = log.prop_map(|(of, matches)| Extract::Log { of, matches });
     let places = (
         option::of(extract()),
