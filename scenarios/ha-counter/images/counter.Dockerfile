@@ -1,0 +1,8 @@
+# Build the binary first, at the root: cargo build --release -p squall-node
+FROM debian:bookworm-slim
+
+COPY target/release/squall-node /usr/local/bin/squall-node
+
+USER nobody
+EXPOSE 8080
+CMD ["squall-node", "counter"]
