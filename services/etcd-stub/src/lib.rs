@@ -5,6 +5,7 @@
 //! | [`config`] | etcd's flags and environment, read |
 //! | [`command`] | what goes through the log, and the answer to it |
 //! | [`refusal`] | what is not done, in etcd's words |
+//! | [`lessor`] | when leases run out; only the leader knows |
 //! | [`store`] | the replicated state machine: keys, revisions, leases; a pure function of the log |
 //! | [`consensus`] | the group: log, peers, elections, members |
 //! | `grpc` | the services on the wire |
@@ -15,6 +16,7 @@ pub mod command;
 pub mod config;
 pub mod consensus;
 mod grpc;
+pub mod lessor;
 pub mod refusal;
 pub mod store;
 

@@ -1,0 +1,87 @@
+//! What a watch is given is what made one state out of the other.
+
+use etcd_client::EventType;
+use proptest::prelude::*;
+use squall_etcd_stub::refusal::Refusal;
+use squall_etcd_stub::store::Store;
+
+use crate::generate::{actions, span};
+use crate::model::{Model, is_within};
+
+proptest! {
+    /// From any revision, of any keys, in pieces of any size.
+    #[test]
+    fn events_are_the_models(
+        actions in actions(60),
+        from in 0_i64..40,
+        (key, range_end) in span(),
+        prev_kv: bool,
+        bytes_max in 0_usize..200,
+    ) {
+        let mut store = Store::new();
+        let mut model = Model::new();
+        for action in &actions {
+            prop_assert_eq!(store.apply(action), model.apply(action));
+        }
+        if from < model.compacted {
+            let refused = store.events(from, &key, &range_end, prev_kv, bytes_max);
+            prop_assert_eq!(refused, Err(Refusal::Compacted));
+            return Ok(());
+        }
+        let mut next = from;
+        let mut events = Vec::new();
+        while next <= store.revision() {
+            let (some, upto) = store.events(next, &key, &range_end, prev_kv, bytes_max).unwrap();
+            prop_assert!(upto >= next && (upto == store.revision() || !some.is_empty()));
+            prop_assert!(some.iter().all(|e| (next..=upto).contains(&e.kv.as_ref().unwrap().mod_revision)));
+            next = upto + 1;
+            events.extend(some);
+        }
+        let expected: Vec<_> = model
+            .events
+            .iter()
+            .filter(|event| event.kv.as_ref().is_some_and(|kv| {
+                kv.mod_revision >= from && is_within(&kv.key, &key, &range_end)
+            }))
+            .cloned()
+            .map(|mut event| {
+                let mod_revision = event.kv.as_ref().unwrap().mod_revision;
+                // What was before a compaction is gone.
+                if !prev_kv || mod_revision <= model.compacted {
+                    event.prev_kv = None;
+                }
+                event
+            })
+            .collect();
+        prop_assert_eq!(events, expected);
+    }
+
+    /// The model's own events, applied to its own states.
+    #[test]
+    fn events_lead_from_state_to_state(actions in actions(60)) {
+        let mut store = Store::new();
+        let mut model = Model::new();
+        for action in &actions {
+            prop_assert_eq!(store.apply(action), model.apply(action));
+        }
+        let from = model.compacted.max(1);
+        let mut state = model.states[from as usize].clone();
+        let (events, upto) = store.events(from + 1, b"\0", b"\0", false, usize::MAX).unwrap();
+        prop_assert_eq!(upto, model.revision());
+        let mut revision = from;
+        for event in events {
+            let kv = event.kv.unwrap();
+            if kv.mod_revision != revision {
+                prop_assert_eq!(&state, &model.states[revision as usize]);
+                prop_assert_eq!(kv.mod_revision, revision + 1, "a revision without an event");
+                revision += 1;
+            }
+            if event.r#type == EventType::Put as i32 {
+                state.insert(kv.key.clone(), kv);
+            } else {
+                prop_assert!(state.remove(&kv.key).is_some());
+            }
+        }
+        prop_assert_eq!(&state, model.states.last().unwrap());
+    }
+}
