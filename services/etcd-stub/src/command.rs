@@ -32,7 +32,7 @@ pub enum Action {
     /// `KV.Compact`.
     #[prost(message, tag = "5")]
     Compact(PbCompactionRequest),
-    /// `Lease.LeaseGrant`; its id is chosen before it is proposed.
+    /// `Lease.LeaseGrant`; its id is chosen, and its TTL raised to the shortest, before it is proposed.
     #[prost(message, tag = "6")]
     LeaseGrant(PbLeaseGrantRequest),
     /// `Lease.LeaseRevoke`, by a client or because it expired.

@@ -33,7 +33,12 @@ pub(crate) fn with_http(router: Router, node: Node) -> Router {
 async fn health(State(node): State<Node>, method: Method) -> Response {
     if method != Method::GET {
         let allow = [("allow", "GET")];
-        return (StatusCode::METHOD_NOT_ALLOWED, allow, "Method Not Allowed\n").into_response();
+        return (
+            StatusCode::METHOD_NOT_ALLOWED,
+            allow,
+            "Method Not Allowed\n",
+        )
+            .into_response();
     }
     let is_led = node.group.standing().leader.is_some();
     let read = async { timeout(HEALTH_TIMEOUT, node.group.catch_up()).await };

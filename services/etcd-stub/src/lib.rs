@@ -5,6 +5,7 @@
 //! | [`config`] | etcd's flags and environment, read |
 //! | [`command`] | what goes through the log, and the answer to it |
 //! | [`refusal`] | what is not done, in etcd's words |
+//! | [`lessor`] | when leases run out; only the leader knows |
 //! | [`store`] | the replicated state machine: keys, revisions, leases; a pure function of the log |
 //! | [`consensus`] | the group: log, peers, elections, members |
 //! | `grpc` | the services on the wire |
@@ -18,13 +19,14 @@ pub mod config;
 pub mod consensus;
 mod grpc;
 mod http;
+pub mod lessor;
 pub mod refusal;
 pub mod snapshot;
 pub mod store;
 
 use std::time::Duration;
 
-use squall_host::net::{ListenError, TcpListener};
+use squall_host::net::ListenError;
 use squall_host::serve::{Http, Http2};
 use squall_host::{Diagnostics, Facts, Host, Launch, Loaded, Shutdown};
 
@@ -64,16 +66,12 @@ fn limits() -> Http {
 /// Serves until a stop is asked for and the requests in progress are done.
 pub async fn run(config: Config, host: Host, shutdown: Shutdown) -> Result<(), ListenError> {
     let listener = host.net.listen(config.listen_client)?;
-    serve(listener, Group::alone(), shutdown).await;
-    Ok(())
-}
-
-/// Serves a group's clients on a listener.
-pub async fn serve(listener: TcpListener, group: Group, shutdown: Shutdown) {
     let node = Node {
-        group,
+        group: Group::alone(),
+        election_timeout: Duration::from_secs(1),
         shutdown: shutdown.clone(),
     };
     let router = http::with_http(grpc::routes(node.clone()), node);
     limits().serve(listener, router, shutdown).await;
+    Ok(())
 }

@@ -5,93 +5,105 @@ use tonic::{Code, Status};
 /// Why a request is not done. `Display` is etcd's text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// No key was given, or none in an operation of a transaction.
+    /// A request without a key.
     #[error("etcdserver: key is not provided")]
     EmptyKey,
-    /// `ignore_value` or `ignore_lease` of a key that is not there, or an operation that is none.
+    /// A put that keeps value or lease, of a key that is not there; or an operation of a txn that is none.
     #[error("etcdserver: key not found")]
     KeyNotFound,
-    /// A value beside `ignore_value`.
+    /// A put that keeps the value and has one.
     #[error("etcdserver: value is provided")]
     ValueProvided,
-    /// A lease beside `ignore_lease`.
+    /// A put that keeps the lease and has one.
     #[error("etcdserver: lease is provided")]
     LeaseProvided,
-    /// More operations than `--max-txn-ops`.
+    /// A txn with more operations than allowed.
     #[error("etcdserver: too many operations in txn request")]
     TooManyOps,
-    /// Two operations of a transaction change the same key.
+    /// A txn that changes a key twice.
     #[error("etcdserver: duplicate key given in txn request")]
     DuplicateKey,
+    /// A sort order or target that does not exist (since 3.5; 3.4 dies of it).
+    #[error("etcdserver: invalid sort option")]
+    InvalidSortOption,
+    /// A request that is larger than `--max-request-bytes`.
+    #[error("etcdserver: request is too large")]
+    TooLarge,
+    /// More proposals are under way than a member takes.
+    #[error("etcdserver: too many requests")]
+    TooManyRequests,
     /// A revision that is compacted.
     #[error("etcdserver: mvcc: required revision has been compacted")]
     Compacted,
     /// A revision that is not there yet.
     #[error("etcdserver: mvcc: required revision is a future revision")]
     FutureRevision,
-    /// No such lease.
+    /// The store has reached `--quota-backend-bytes`.
+    #[error("etcdserver: mvcc: database space exceeded")]
+    NoSpace,
+    /// A lease that is not there.
     #[error("etcdserver: requested lease not found")]
     LeaseNotFound,
-    /// A lease by a number that is taken.
+    /// A lease of a number that is taken.
     #[error("etcdserver: lease already exists")]
     LeaseExists,
-    /// A lease of more than 9,000,000,000 s.
+    /// A TTL above 9,000,000,000 s.
     #[error("etcdserver: too large lease TTL")]
     LeaseTtlTooLarge,
-    /// A request of more than `--max-request-bytes`.
-    #[error("etcdserver: request is too large")]
-    TooLarge,
-    /// More is waiting for the log than may.
-    #[error("etcdserver: too many requests")]
-    TooManyRequests,
-    /// A member by a number that is taken.
+    /// A member of a number that is taken.
     #[error("etcdserver: member ID already exist")]
     MemberExists,
-    /// Peer addresses that another member has.
+    /// A peer address that another member has.
     #[error("etcdserver: Peer URLs already exists")]
     PeerUrlExists,
+    /// A change of members that would leave too few that have started.
+    #[error("etcdserver: re-configuration failed due to not enough started members")]
+    NotEnoughStarted,
     /// Peer addresses that are none.
     #[error("etcdserver: given member URLs are invalid")]
     MemberBadUrls,
-    /// No such member.
+    /// A member that is not there.
     #[error("etcdserver: member not found")]
     MemberNotFound,
-    /// A member that has a vote cannot be given one.
+    /// A promotion of a member that has a vote.
     #[error("etcdserver: can only promote a learner member")]
     MemberNotLearner,
-    /// A learner that is too far behind.
+    /// A promotion of a learner that is too far behind.
     #[error("etcdserver: can only promote a learner member which is in sync with leader")]
     LearnerNotReady,
-    /// One learner at a time.
+    /// One learner more than allowed.
     #[error("etcdserver: too many learner members in cluster")]
     TooManyLearners,
-    /// What a learner does not answer.
+    /// What a learner does not serve.
     #[error("etcdserver: rpc not supported for learner")]
     NotSupportedForLearner,
-    /// The change would leave the group without a quorum of members that have started.
-    #[error("etcdserver: re-configuration failed due to not enough started members")]
-    NotEnoughStarted,
-    /// A member that cannot lead.
-    #[error("etcdserver: bad leader transferee")]
-    BadTransferee,
-    /// Only the leader does this.
-    #[error("etcdserver: not leader")]
-    NotLeader,
     /// Nobody has a password here.
     #[error("etcdserver: authentication is not enabled")]
     AuthNotEnabled,
-    /// The leader changed, so that what was asked for was given up before it was proposed.
-    #[error("etcdserver: leader changed")]
-    LeaderChanged,
     /// No member leads, so that nothing was proposed.
     #[error("etcdserver: no leader")]
     NoLeader,
+    /// What only the leader does.
+    #[error("etcdserver: not leader")]
+    NotLeader,
+    /// The leader changed while the request waited.
+    #[error("etcdserver: leader changed")]
+    LeaderChanged,
+    /// A member that cannot lead.
+    #[error("etcdserver: bad leader transferee")]
+    BadTransferee,
     /// Proposed, and not known to be done in time; it may be done yet.
     #[error("etcdserver: request timed out")]
     TimedOut,
     /// The same, and the leader was lost meanwhile.
     #[error("etcdserver: request timed out, possibly due to previous leader failure")]
     TimedOutLeaderLost,
+    /// The same, and the connection to a peer was lost meanwhile.
+    #[error("etcdserver: request timed out, possibly due to connection lost")]
+    TimedOutConnectionLost,
+    /// A change of members while too few are connected.
+    #[error("etcdserver: unhealthy cluster")]
+    Unhealthy,
     /// The member is stopping.
     #[error("etcdserver: server stopped")]
     Stopped,
@@ -111,26 +123,29 @@ impl Refusal {
             | Self::LeaseProvided
             | Self::TooManyOps
             | Self::DuplicateKey
+            | Self::InvalidSortOption
             | Self::TooLarge
             | Self::MemberBadUrls => Code::InvalidArgument,
             Self::Compacted | Self::FutureRevision | Self::LeaseTtlTooLarge => Code::OutOfRange,
+            Self::NoSpace | Self::TooManyRequests => Code::ResourceExhausted,
             Self::LeaseNotFound | Self::MemberNotFound => Code::NotFound,
             Self::LeaseExists
             | Self::MemberExists
             | Self::PeerUrlExists
+            | Self::NotEnoughStarted
             | Self::MemberNotLearner
             | Self::LearnerNotReady
             | Self::TooManyLearners
-            | Self::NotEnoughStarted
-            | Self::BadTransferee
             | Self::NotLeader
+            | Self::BadTransferee
             | Self::AuthNotEnabled => Code::FailedPrecondition,
-            Self::TooManyRequests => Code::ResourceExhausted,
-            Self::LeaderChanged
+            Self::NotSupportedForLearner
             | Self::NoLeader
-            | Self::NotSupportedForLearner
+            | Self::LeaderChanged
             | Self::TimedOut
             | Self::TimedOutLeaderLost
+            | Self::TimedOutConnectionLost
+            | Self::Unhealthy
             | Self::Stopped => Code::Unavailable,
         }
     }

@@ -128,8 +128,7 @@ impl Node {
 }
 
 fn place_of(leader: Option<LeaderKey>) -> Result<Place, Status> {
-    let leader =
-        leader.ok_or_else(|| Status::unknown("\"leader\" field must be provided"))?;
+    let leader = leader.ok_or_else(|| Status::unknown("\"leader\" field must be provided"))?;
     Ok(Place {
         key: leader.key,
         created: leader.rev,

@@ -18,9 +18,8 @@ use crate::refusal::Refusal;
 
 /// The metadata by which a client wants no answer from a member that knows no leader.
 const REQUIRE_LEADER: &str = "hasleader";
-/// How often a stream looks whether there is a leader (etcd: an election timeout),
-const LEADER_LOOK: Duration = Duration::from_secs(1);
-/// and how often in turn it has to find none before it ends (etcd: `maxNoLeaderCnt`).
+/// For how many election timeouts in turn a stream has to find no leader before it ends (etcd:
+/// `maxNoLeaderCnt`).
 const LEADERLESS_LOOKS_MAX: u32 = 3;
 
 /// All routes of `router`, guarded.
@@ -101,7 +100,7 @@ async fn ending(node: Node, wants_leader: bool) -> Refusal {
         tokio::select! {
             biased;
             () = node.shutdown.requested() => return Refusal::Stopped,
-            () = sleep(LEADER_LOOK), if wants_leader => {}
+            () = sleep(node.election_timeout), if wants_leader => {}
         }
         match node.group.standing().leader {
             Some(_) => leaderless = 0,
@@ -117,9 +116,15 @@ mod tests {
 
     #[test]
     fn timeouts_are_read_as_grpc_writes_them() {
-        assert_eq!(read_timeout("4999921u"), Some(Duration::from_micros(4_999_921)));
+        assert_eq!(
+            read_timeout("4999921u"),
+            Some(Duration::from_micros(4_999_921))
+        );
         assert_eq!(read_timeout("5S"), Some(Duration::from_secs(5)));
-        assert_eq!(read_timeout("99999999H"), Some(Duration::from_secs(99_999_999 * 3_600)));
+        assert_eq!(
+            read_timeout("99999999H"),
+            Some(Duration::from_secs(99_999_999 * 3_600))
+        );
         for wrong in ["", "S", "5", "5 S", "-5S", "123456789S", "5é"] {
             assert!(read_timeout(wrong).is_none(), "{wrong}");
         }

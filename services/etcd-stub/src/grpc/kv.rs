@@ -7,14 +7,16 @@ use etcd_client::proto::{
 };
 use tonic::{Request, Response, Status};
 
-use super::{Answers, Node, check};
+use super::{Answers, Node, REQUEST_BYTES_MAX};
 use crate::command::{Action, Reply};
+use crate::consensus::Done;
 use crate::refusal::Refusal;
+use crate::store;
 
-/// Puts an action into the log and takes the reply that belongs to it.
+/// Puts an action into the log, if it can be done at all, and takes the reply that belongs to it.
 macro_rules! propose {
     ($node:expr, $kind:ident, $request:expr) => {{
-        let done = $node.group.propose(Action::$kind($request)).await?;
+        let done = $node.propose(Action::$kind($request)).await?;
         let Reply::$kind(mut reply) = done.reply else {
             panic!("the reply to another action: {:?}", done.reply);
         };
@@ -24,6 +26,25 @@ macro_rules! propose {
 }
 pub(super) use propose;
 
+impl Node {
+    /// Puts an action into the log, if it can be done at all.
+    pub(super) async fn propose(&self, action: Action) -> Result<Done, Refusal> {
+        store::check(&action)?;
+        if action.encoded_len() > REQUEST_BYTES_MAX {
+            return Err(Refusal::TooLarge);
+        }
+        self.group.propose(action).await
+    }
+
+    /// Returns when this member may answer a read.
+    async fn ready_to_read(&self, is_serializable: bool) -> Result<(), Refusal> {
+        if is_serializable {
+            return Ok(());
+        }
+        self.group.catch_up().await
+    }
+}
+
 #[tonic::async_trait]
 impl PbKvService for Node {
     async fn range(
@@ -31,13 +52,11 @@ impl PbKvService for Node {
         request: Request<PbRangeRequest>,
     ) -> Result<Response<PbRangeResponse>, Status> {
         let request = request.into_inner();
-        check::key(&request.key)?;
-        if !request.serializable {
-            if self.group.standing().is_learner {
-                return Err(Refusal::NotSupportedForLearner.into());
-            }
-            self.group.catch_up().await?;
+        store::check_range(&request)?;
+        if self.group.standing().is_learner && !request.serializable {
+            return Err(Refusal::NotSupportedForLearner.into());
         }
+        self.ready_to_read(request.serializable).await?;
         let (range, revision) = self
             .group
             .look(|store| (store.range(&request), store.revision()));
@@ -60,8 +79,6 @@ impl PbKvService for Node {
 
     async fn put(&self, request: Request<PbPutRequest>) -> Result<Response<PbPutResponse>, Status> {
         let request = request.into_inner();
-        check::put(&request)?;
-        check::size(&request)?;
         Ok(Response::new(propose!(self, Put, request)))
     }
 
@@ -70,15 +87,22 @@ impl PbKvService for Node {
         request: Request<PbDeleteRequest>,
     ) -> Result<Response<PbDeleteResponse>, Status> {
         let request = request.into_inner();
-        check::key(&request.key)?;
-        check::size(&request)?;
         Ok(Response::new(propose!(self, DeleteRange, request)))
     }
 
     async fn txn(&self, request: Request<PbTxnRequest>) -> Result<Response<PbTxnResponse>, Status> {
         let request = request.into_inner();
-        check::txn(&request)?;
-        check::size(&request)?;
+        store::check_txn(&request)?;
+        if store::is_read_only(&request) {
+            let is_serializable = store::is_serializable(&request);
+            self.ready_to_read(is_serializable).await?;
+            let (txn, revision) = self
+                .group
+                .look(|store| (store.read_txn(&request), store.revision()));
+            let mut txn = txn?;
+            txn.header = self.header(revision);
+            return Ok(Response::new(txn));
+        }
         Ok(Response::new(propose!(self, Txn, request)))
     }
 

@@ -11,6 +11,7 @@ use tonic::{Request, Response, Status, Streaming};
 use super::kv::propose;
 use super::{Answers, Node, guard};
 use crate::command::{Action, Reply};
+use crate::lessor::ttl_min_s;
 use crate::refusal::Refusal;
 
 impl Node {
@@ -25,6 +26,7 @@ impl Node {
             })?;
             request.id = (random >> 1) as i64;
         }
+        request.ttl = request.ttl.max(ttl_min_s(self.election_timeout));
         Ok(propose!(self, LeaseGrant, request))
     }
 
@@ -106,7 +108,10 @@ impl PbLeaseService for Node {
             response.granted_ttl = time.granted_s;
             if request.keys {
                 self.group.catch_up().await?;
-                response.keys = self.group.look(|store| store.lease_keys(request.id));
+                response.keys = self.group.look(|store| {
+                    let lease = store.lease(request.id);
+                    lease.map_or_else(Vec::new, |lease| lease.keys.iter().cloned().collect())
+                });
             }
         }
         Ok(Response::new(response))
@@ -116,10 +121,13 @@ impl PbLeaseService for Node {
         &self,
         _: Request<PbLeaseLeasesRequest>,
     ) -> Result<Response<PbLeaseLeasesResponse>, Status> {
-        let leases = self.group.look(|store| store.leases());
+        let leases = self.group.look(|store| {
+            let leases = store.leases();
+            leases.map(|(id, _)| PbLeaseStatus { id }).collect()
+        });
         Ok(Response::new(PbLeaseLeasesResponse {
             header: self.header_now(),
-            leases: leases.into_iter().map(|id| PbLeaseStatus { id }).collect(),
+            leases,
         }))
     }
 }

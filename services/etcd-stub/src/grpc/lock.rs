@@ -12,10 +12,7 @@ use crate::command::{Action, Reply};
 
 #[tonic::async_trait]
 impl Lock for Node {
-    async fn lock(
-        &self,
-        request: Request<LockRequest>,
-    ) -> Result<Response<LockResponse>, Status> {
+    async fn lock(&self, request: Request<LockRequest>) -> Result<Response<LockResponse>, Status> {
         let LockRequest { name, lease } = request.into_inner();
         let lease = self.session(lease).await?;
         let (place, _, _) = self.enqueue(&name, lease, Vec::new()).await?;
@@ -45,7 +42,6 @@ impl Lock for Node {
         request: Request<UnlockRequest>,
     ) -> Result<Response<UnlockResponse>, Status> {
         let UnlockRequest { key } = request.into_inner();
-        super::check::key(&key)?;
         let delete = PbDeleteRequest {
             key,
             ..Default::default()

@@ -40,7 +40,7 @@ impl PbMaintenanceService for Node {
         _: Request<PbStatusRequest>,
     ) -> Result<Response<PbStatusResponse>, Status> {
         let standing = self.group.standing();
-        let size = self.group.look(|store| store.size_bytes());
+        let size = self.group.look(|store| store.size_bytes()) as i64;
         Ok(Response::new(PbStatusResponse {
             header: self.header_now(),
             version: VERSION.to_owned(),
@@ -68,12 +68,10 @@ impl PbMaintenanceService for Node {
     }
 
     async fn hash(&self, _: Request<PbHashRequest>) -> Result<Response<PbHashResponse>, Status> {
-        let (hash, revision) = self
-            .group
-            .look(|store| (store.hash_kv(0), store.revision()));
+        let (hash, revision) = self.group.look(|store| (store.hash(), store.revision()));
         Ok(Response::new(PbHashResponse {
             header: self.header(revision),
-            hash: hash?,
+            hash,
         }))
     }
 
@@ -82,17 +80,14 @@ impl PbMaintenanceService for Node {
         request: Request<PbHashKvRequest>,
     ) -> Result<Response<PbHashKvResponse>, Status> {
         let wanted = request.into_inner().revision;
-        let (hash, revision, compacted) = self.group.look(|store| {
-            let hash = store.hash_kv(wanted);
-            (hash, store.revision(), store.compacted())
-        });
+        let (found, revision) = self
+            .group
+            .look(|store| (store.hash_kv(wanted), store.revision()));
+        let (hash, compact_revision) = found?;
         Ok(Response::new(PbHashKvResponse {
             header: self.header(revision),
-            hash: hash?,
-            compact_revision: match compacted {
-                0 => -1, // as etcd has it before the first compaction
-                compacted => compacted,
-            },
+            hash,
+            compact_revision,
             ..Default::default()
         }))
     }

@@ -3,7 +3,7 @@
 //! | module | idea |
 //! |---|---|
 //! | `guard` | what holds for every request: leader, learner, deadline, stop |
-//! | `kv`, `check` | `KV`, and what is refused before it is proposed |
+//! | `kv` | `KV` |
 //! | `watch` | `Watch`: events are fetched as the client takes them |
 //! | `lease` | `Lease` |
 //! | `concurrency` | etcd's client package of that name: sessions, and waiting for one's turn |
@@ -13,7 +13,6 @@
 //! Deliberately absent: `tonic::transport::Server`, which would listen by itself; compression.
 
 mod auth;
-mod check;
 mod cluster;
 mod concurrency;
 mod election;
@@ -25,6 +24,7 @@ mod maintenance;
 mod watch;
 
 use std::pin::Pin;
+use std::time::Duration;
 
 use axum::Router;
 use etcd_client::proto::{
@@ -52,7 +52,7 @@ mod electionpb {
 
 /// The version that we say we are: Debian's, whose `etcdctl` and answers ours are held against.
 pub(crate) const VERSION: &str = "3.4.23";
-/// `--max-request-bytes`.
+/// `--max-request-bytes`, of what is proposed.
 const REQUEST_BYTES_MAX: usize = 3 * 512 * 1_024;
 /// What a message may have beyond its request (etcd: `grpcOverheadBytes`).
 const MESSAGE_BYTES_MAX: usize = REQUEST_BYTES_MAX + 512 * 1_024;
@@ -64,6 +64,8 @@ type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 #[derive(Clone)]
 pub(crate) struct Node {
     pub(crate) group: Group,
+    /// `--election-timeout`.
+    pub(crate) election_timeout: Duration,
     pub(crate) shutdown: Shutdown,
 }
 

@@ -1,21 +1,50 @@
 //! The replicated state machine: keys with all their revisions, leases, compaction.
 //!
 //! The same commands in the same order give the same store, byte for byte, on every member. Deliberately
-//! absent: time (when a lease expires is the leader's business: `lessor`), the log, the disk.
+//! absent: time (when a lease expires is the leader's business: [`crate::lessor`]), the log, the disk.
 
-use std::collections::BTreeMap;
+mod check;
+mod events;
+mod hash;
+mod history;
+mod leases;
+mod range;
+mod snapshot;
+mod span;
+mod txn;
 
-use bytes::Bytes;
-use etcd_client::proto::{PbEvent, PbKeyValue, PbRangeRequest, PbRangeResponse};
+use etcd_client::proto::{
+    PbDeleteRequest, PbDeleteResponse, PbLeaseGrantRequest, PbLeaseGrantResponse, PbPutRequest,
+    PbPutResponse,
+};
 
 use crate::command::{Action, Reply};
 use crate::refusal::Refusal;
 
+pub use check::{check, check_range, check_txn};
+use history::History;
+pub use leases::Lease;
+use leases::{Leases, reattach};
+use span::Span;
+pub use txn::{is_read_only, is_serializable};
+
+/// The longest TTL that is granted, in seconds (etcd: `lessor.go`, `MaxLeaseTTL`).
+const TTL_MAX_S: i64 = 9_000_000_000;
+
 /// All keys and leases of the group, as of one entry of the log.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Store {
     revision: i64,
-    keys: BTreeMap<Vec<u8>, PbKeyValue>,
+    /// The last revision that was compacted; -1 if none was, so that 0 can be, as in etcd.
+    compacted: i64,
+    history: History,
+    leases: Leases,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl Store {
@@ -23,39 +52,38 @@ impl Store {
     pub fn new() -> Self {
         Self {
             revision: 1,
-            keys: BTreeMap::new(),
+            compacted: -1,
+            history: History::default(),
+            leases: Leases::new(),
         }
     }
 
     /// Does what the next entry of the log says, and answers it. A refusal changes nothing.
+    ///
+    /// Headers are `None`, but for those of the operations of a txn: they have the revision, as in etcd.
+    /// The number and the TTL of a lease are taken as they are: see [`crate::lessor::ttl_min_s`].
     pub fn apply(&mut self, action: &Action) -> Result<Reply, Refusal> {
-        match action {
+        check(action)?;
+        let reply = match action {
             Action::Put(put) => {
-                self.revision += 1;
-                let old = self.keys.get(&put.key);
-                let now = PbKeyValue {
-                    key: put.key.clone(),
-                    create_revision: old.map_or(self.revision, |old| old.create_revision),
-                    mod_revision: self.revision,
-                    version: old.map_or(1, |old| old.version + 1),
-                    value: put.value.clone(),
-                    lease: put.lease,
-                };
-                self.keys.insert(put.key.clone(), now);
-                Ok(Reply::Put(Default::default()))
+                self.check_lease(put.lease)?;
+                self.check_kept(put)?;
+                Reply::Put(self.put(put))
             }
-            _ => Err(Refusal::Stopped),
-        }
-    }
-
-    /// `KV.Range` at this member's present state, or at a revision that is kept; the header is `None`.
-    pub fn range(&self, request: &PbRangeRequest) -> Result<PbRangeResponse, Refusal> {
-        let kvs: Vec<_> = self.keys.get(&request.key).cloned().into_iter().collect();
-        Ok(PbRangeResponse {
-            count: kvs.len() as i64,
-            kvs,
-            ..Default::default()
-        })
+            Action::DeleteRange(delete) => Reply::DeleteRange(self.delete_range(delete)),
+            Action::Txn(txn) => Reply::Txn(self.txn(txn)?),
+            Action::Compact(request) => {
+                self.compact(request.revision)?;
+                Reply::Compact(Default::default())
+            }
+            Action::LeaseGrant(grant) => Reply::LeaseGrant(self.grant(grant)?),
+            Action::LeaseRevoke(request) => {
+                self.revoke(request.id)?;
+                Reply::LeaseRevoke(Default::default())
+            }
+        };
+        self.revision = self.now();
+        Ok(reply)
     }
 
     /// The revision of the last change; 1 if there was none.
@@ -65,30 +93,132 @@ impl Store {
 
     /// The last revision that was compacted; 0 if none was.
     pub fn compacted(&self) -> i64 {
-        0
+        self.compacted.max(0)
     }
 
-    /// What changed at the revisions `from..=revision()`, in order, of the keys in `[key, range_end)` (as
-    /// in a range request), each with what was there before if `prev_kv`; at most about `bytes_max`,
-    /// always whole revisions, at least one. And the revision up to which that is all.
-    pub fn events(
-        &self,
-        _from: i64,
-        _key: &[u8],
-        _range_end: &[u8],
-        _prev_kv: bool,
-        _bytes_max: usize,
-    ) -> Result<(Vec<PbEvent>, i64), Refusal> {
-        Ok((Vec::new(), self.revision))
+    /// A lease, if there is one of this number.
+    pub fn lease(&self, id: i64) -> Option<&Lease> {
+        self.leases.get(&id)
     }
 
-    /// The whole store, for a member that is too far behind and for `Maintenance.Snapshot`.
-    pub fn snapshot(&self) -> Bytes {
-        Bytes::new()
+    /// All leases, by number.
+    pub fn leases(&self) -> impl ExactSizeIterator<Item = (i64, &Lease)> {
+        self.leases.iter().map(|(&id, lease)| (id, lease))
     }
 
-    /// A store out of what [`Store::snapshot`] gave; what does not fit is told in words.
-    pub fn restore(_snapshot: &[u8]) -> Result<Self, String> {
-        Ok(Self::new())
+    /// About what the store takes; what etcd would call the size of its database, but that a compaction
+    /// makes it smaller at once.
+    pub fn size_bytes(&self) -> u64 {
+        self.history.bytes() as u64
+    }
+
+    /// The revision that a reader sees: within an entry that has changed something, the next one already.
+    fn now(&self) -> i64 {
+        self.revision.max(self.history.newest())
+    }
+
+    fn put(&mut self, put: &PbPutRequest) -> PbPutResponse {
+        let before = self.history.at(&put.key, i64::MAX);
+        let lease_before = before.map_or(0, |kv| kv.lease);
+        // A key that is to be kept and is not there can be met only behind a deletion from a key on in the
+        // same txn, of which etcd dies: then nothing is kept.
+        let value = match before {
+            Some(before) if put.ignore_value => before.value.clone(),
+            _ => put.value.clone(),
+        };
+        let lease = if put.ignore_lease {
+            lease_before
+        } else {
+            put.lease
+        };
+        let prev_kv = before.filter(|_| put.prev_kv).cloned();
+        self.history.put(self.revision + 1, &put.key, value, lease);
+        reattach(&mut self.leases, &put.key, lease_before, lease);
+        PbPutResponse {
+            header: None,
+            prev_kv,
+        }
+    }
+
+    fn delete_range(&mut self, delete: &PbDeleteRequest) -> PbDeleteResponse {
+        let span = Span::new(&delete.key, &delete.range_end);
+        let there: Vec<_> = self
+            .history
+            .all_at(span, i64::MAX)
+            .map(|kv| (kv.key.clone(), kv.lease, delete.prev_kv.then(|| kv.clone())))
+            .collect();
+        let mut response = PbDeleteResponse {
+            deleted: there.len() as i64,
+            ..Default::default()
+        };
+        for (key, lease, prev_kv) in there {
+            self.delete(key, lease);
+            response.prev_kvs.extend(prev_kv);
+        }
+        response
+    }
+
+    fn delete(&mut self, key: Vec<u8>, lease: i64) {
+        reattach(&mut self.leases, &key, lease, 0);
+        self.history.delete(self.revision + 1, key);
+    }
+
+    fn compact(&mut self, revision: i64) -> Result<(), Refusal> {
+        if revision <= self.compacted {
+            return Err(Refusal::Compacted);
+        }
+        if revision > self.revision {
+            return Err(Refusal::FutureRevision);
+        }
+        self.compacted = revision;
+        self.history.compact(revision);
+        Ok(())
+    }
+
+    fn grant(&mut self, grant: &PbLeaseGrantRequest) -> Result<PbLeaseGrantResponse, Refusal> {
+        if grant.id == 0 {
+            return Err(Refusal::LeaseNotFound);
+        }
+        if grant.ttl > TTL_MAX_S {
+            return Err(Refusal::LeaseTtlTooLarge);
+        }
+        if self.leases.contains_key(&grant.id) {
+            return Err(Refusal::LeaseExists);
+        }
+        let lease = Lease {
+            ttl_s: grant.ttl,
+            ..Default::default()
+        };
+        self.leases.insert(grant.id, lease);
+        Ok(PbLeaseGrantResponse {
+            id: grant.id,
+            ttl: grant.ttl,
+            ..Default::default()
+        })
+    }
+
+    fn revoke(&mut self, id: i64) -> Result<(), Refusal> {
+        let lease = self.leases.remove(&id).ok_or(Refusal::LeaseNotFound)?;
+        for key in lease.keys {
+            self.delete(key, id);
+        }
+        Ok(())
+    }
+
+    /// Whether a key can hang on a lease; 0 is none.
+    fn check_lease(&self, lease: i64) -> Result<(), Refusal> {
+        if lease != 0 && !self.leases.contains_key(&lease) {
+            return Err(Refusal::LeaseNotFound);
+        }
+        Ok(())
+    }
+
+    /// Whether there is what a put wants kept.
+    fn check_kept(&self, put: &PbPutRequest) -> Result<(), Refusal> {
+        let keeps = put.ignore_value || put.ignore_lease;
+        if keeps && self.history.at(&put.key, i64::MAX).is_none() {
+            return Err(Refusal::KeyNotFound);
+        }
+        Ok(())
     }
 }
