@@ -9,6 +9,8 @@
 //! | [`store`] | the replicated state machine: keys, revisions, leases; a pure function of the log |
 //! | [`consensus`] | the group: log, peers, elections, members |
 //! | `grpc` | the services on the wire |
+//! | `http` | health, version and metrics, on the same socket |
+//! | [`snapshot`] | the store as a file |
 //!
 //! Deliberately absent: TLS, users and roles, the v2 API, the gRPC gateway, bbolt's file format.
 
@@ -16,14 +18,21 @@ pub mod command;
 pub mod config;
 pub mod consensus;
 mod grpc;
+mod http;
 pub mod lessor;
 pub mod refusal;
+pub mod snapshot;
 pub mod store;
 
+use std::time::Duration;
+
 use squall_host::net::ListenError;
+use squall_host::serve::{Http, Http2};
 use squall_host::{Diagnostics, Facts, Host, Launch, Loaded, Shutdown};
 
 pub use config::Config;
+use consensus::Group;
+use grpc::Node;
 
 /// Reads flags and environment; see [`Config`].
 pub fn load(launch: &Launch) -> Result<Loaded, Diagnostics> {
@@ -37,9 +46,32 @@ pub fn load(launch: &Launch) -> Result<Loaded, Diagnostics> {
     }))
 }
 
-/// Serves until a stop is asked for.
+/// Requests in progress may take this long once a stop is asked for (etcd: the request timeout).
+const GRACE: Duration = Duration::from_secs(7);
+
+/// The bounds of the client port; etcd's server has the same pings and no bound on streams.
+fn limits() -> Http {
+    Http {
+        connections_max: 16_384,
+        grace: GRACE,
+        http2: Some(Http2 {
+            streams_max: 16_384,
+            ping_after: Duration::from_secs(2 * 60 * 60),
+            ping_timeout: Duration::from_secs(20),
+        }),
+        ..Http::default()
+    }
+}
+
+/// Serves until a stop is asked for and the requests in progress are done.
 pub async fn run(config: Config, host: Host, shutdown: Shutdown) -> Result<(), ListenError> {
-    let _listener = host.net.listen(config.listen_client)?;
-    shutdown.requested().await;
+    let listener = host.net.listen(config.listen_client)?;
+    let node = Node {
+        group: Group::alone(),
+        election_timeout: Duration::from_secs(1),
+        shutdown: shutdown.clone(),
+    };
+    let router = http::with_http(grpc::routes(node.clone()), node);
+    limits().serve(listener, router, shutdown).await;
     Ok(())
 }

@@ -28,7 +28,7 @@ pub enum Refusal {
     InvalidSortOption,
     /// A request that is larger than `--max-request-bytes`.
     #[error("etcdserver: request is too large")]
-    RequestTooLarge,
+    TooLarge,
     /// More proposals are under way than a member takes.
     #[error("etcdserver: too many requests")]
     TooManyRequests,
@@ -58,7 +58,7 @@ pub enum Refusal {
     PeerUrlExists,
     /// A change of members that would leave too few that have started.
     #[error("etcdserver: re-configuration failed due to not enough started members")]
-    MemberNotEnoughStarted,
+    NotEnoughStarted,
     /// Peer addresses that are none.
     #[error("etcdserver: given member URLs are invalid")]
     MemberBadUrls,
@@ -77,6 +77,9 @@ pub enum Refusal {
     /// What a learner does not serve.
     #[error("etcdserver: rpc not supported for learner")]
     NotSupportedForLearner,
+    /// Nobody has a password here.
+    #[error("etcdserver: authentication is not enabled")]
+    AuthNotEnabled,
     /// No member leads, so that nothing was proposed.
     #[error("etcdserver: no leader")]
     NoLeader,
@@ -88,7 +91,7 @@ pub enum Refusal {
     LeaderChanged,
     /// A member that cannot lead.
     #[error("etcdserver: bad leader transferee")]
-    BadLeaderTransferee,
+    BadTransferee,
     /// Proposed, and not known to be done in time; it may be done yet.
     #[error("etcdserver: request timed out")]
     TimedOut,
@@ -121,7 +124,7 @@ impl Refusal {
             | Self::TooManyOps
             | Self::DuplicateKey
             | Self::InvalidSortOption
-            | Self::RequestTooLarge
+            | Self::TooLarge
             | Self::MemberBadUrls => Code::InvalidArgument,
             Self::Compacted | Self::FutureRevision | Self::LeaseTtlTooLarge => Code::OutOfRange,
             Self::NoSpace | Self::TooManyRequests => Code::ResourceExhausted,
@@ -129,12 +132,13 @@ impl Refusal {
             Self::LeaseExists
             | Self::MemberExists
             | Self::PeerUrlExists
-            | Self::MemberNotEnoughStarted
+            | Self::NotEnoughStarted
             | Self::MemberNotLearner
             | Self::LearnerNotReady
             | Self::TooManyLearners
             | Self::NotLeader
-            | Self::BadLeaderTransferee => Code::FailedPrecondition,
+            | Self::BadTransferee
+            | Self::AuthNotEnabled => Code::FailedPrecondition,
             Self::NotSupportedForLearner
             | Self::NoLeader
             | Self::LeaderChanged
@@ -144,5 +148,11 @@ impl Refusal {
             | Self::Unhealthy
             | Self::Stopped => Code::Unavailable,
         }
+    }
+}
+
+impl From<Refusal> for Status {
+    fn from(refusal: Refusal) -> Self {
+        refusal.status()
     }
 }

@@ -1,7 +1,10 @@
-//! HTTP/1.1 servers over a [`TcpListener`]: axum's own loop, and one with bounds.
+//! HTTP servers over a [`TcpListener`]: axum's own loop, and one with bounds.
 //!
 //! `axum::serve` works on a listener as it is, and waits for slow clients without end. [`Http`]
-//! bounds what a client may do; services use it.
+//! bounds what a client may do; services use it. Who asks for it gets HTTP/2 on the same socket, from
+//! clients that know that it is there (gRPC); no TLS, so no negotiation.
+
+mod preface;
 
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
@@ -10,14 +13,15 @@ use axum::Router;
 use axum::response::Response;
 use http::HeaderValue;
 use http::header::DATE;
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper::server::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::Shutdown;
 use crate::net::{TcpListener, TcpStream};
+use preface::Peeked;
 
 /// How long accepting rests after an error such as EMFILE, which would otherwise come back at once.
 const ACCEPT_REST: Duration = Duration::from_millis(100);
@@ -51,6 +55,19 @@ pub struct Http {
     pub head_timeout: Duration,
     /// For requests in flight when a stop is asked for.
     pub grace: Duration,
+    /// HTTP/2 beside HTTP/1.1, if it is wanted.
+    pub http2: Option<Http2>,
+}
+
+/// Bounds on what clients may do that speak HTTP/2.
+#[derive(Clone, Copy, Debug)]
+pub struct Http2 {
+    /// Requests at a time on one connection; more wait at the client.
+    pub streams_max: u32,
+    /// After such a silence the client is asked for a sign of life,
+    pub ping_after: Duration,
+    /// and without one within this time the connection is closed.
+    pub ping_timeout: Duration,
 }
 
 impl Default for Http {
@@ -60,8 +77,25 @@ impl Default for Http {
             head_bytes_max: 16 * 1_024,
             head_timeout: Duration::from_secs(30),
             grace: Duration::from_secs(30),
+            http2: None,
         }
     }
+}
+
+/// Drives a connection of either version to its end, gracefully once a stop is asked for. Errors are
+/// the client's: a cut connection, a malformed head (answered with 400), a timeout.
+macro_rules! drive {
+    ($connection:expr, $shutdown:expr) => {{
+        let connection = $connection;
+        tokio::pin!(connection);
+        let _ = tokio::select! {
+            result = connection.as_mut() => result,
+            () = $shutdown.requested() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+    }};
 }
 
 impl Http {
@@ -92,23 +126,47 @@ impl Http {
     }
 
     async fn connection(self, stream: TcpStream, app: Router, shutdown: Shutdown) {
+        let service = TowerToHyperService::new(dated(app));
+        let Some(limits) = self.http2 else {
+            let connection = self.http1().serve_connection(TokioIo::new(stream), service);
+            return drive!(connection, shutdown);
+        };
+        let looked = tokio::select! {
+            looked = timeout(self.head_timeout, Peeked::look(stream)) => looked,
+            () = shutdown.requested() => return,
+        };
+        let Ok(Ok((is_http2, stream))) = looked else {
+            return;
+        };
+        let stream = TokioIo::new(stream);
+        if is_http2 {
+            let connection = self.http2(limits).serve_connection(stream, service);
+            drive!(connection, shutdown);
+        } else {
+            drive!(self.http1().serve_connection(stream, service), shutdown);
+        }
+    }
+
+    fn http1(self) -> http1::Builder {
         let mut builder = http1::Builder::new();
         builder
             .auto_date_header(false) // see `dated`
             .timer(TokioTimer::new())
             .header_read_timeout(self.head_timeout)
             .max_buf_size(self.head_bytes_max);
-        let connection =
-            builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(dated(app)));
-        tokio::pin!(connection);
-        // Errors are the client's: a cut connection, a malformed head (answered with 400), a timeout.
-        let _ = tokio::select! {
-            result = connection.as_mut() => result,
-            () = shutdown.requested() => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
-            }
-        };
+        builder
+    }
+
+    fn http2(self, limits: Http2) -> http2::Builder<TokioExecutor> {
+        let mut builder = http2::Builder::new(TokioExecutor::new());
+        builder
+            .auto_date_header(false) // see `dated`
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(limits.streams_max)
+            .max_header_list_size(self.head_bytes_max as u32)
+            .keep_alive_interval(limits.ping_after)
+            .keep_alive_timeout(limits.ping_timeout);
+        builder
     }
 }
 
