@@ -2,7 +2,24 @@
 //!
 //! | module | idea |
 //! |---|---|
+//! | [`endpoint`] | where the members are, read from `http://HOST:PORT,…` |
+//! | `member` | one member: one connection, and whether a request was sent on it |
+//! | [`error`] | what a failed call tells: not done, refused, unknown |
+//! | [`group`] | all members: which is asked, what is asked again |
+//!
+//! Why not etcd-client's own balancing: it dials by itself, chooses at random with a generator of its own
+//! and repeats nothing. Why not tonic's channel for each member: it says of a failed request whether the
+//! connection failed, not whether the request was sent; a write may be repeated only if it was not.
 //!
 //! Deliberately absent: TLS, passwords, what is done with the keys.
 
+pub mod endpoint;
+pub mod error;
+pub mod group;
+mod member;
+
 pub use etcd_client as client;
+
+pub use endpoint::{Endpoint, Endpoints};
+pub use error::Error;
+pub use group::{Ask, Etcd, Limits};
