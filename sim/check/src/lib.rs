@@ -21,6 +21,8 @@
 //! | `answered-within` | [`answered_within`] | every request is over by a deadline |
 //! | `bounded-retries` | [`bounded_retries`] | so many calls downstream for each request, and no more |
 //!
+//! [`linear`] judges histories of operations on one object, for those that are about such.
+//!
 //! To add one: a file with its `NAME` and `judge`, a variant of [`Invariant`], a row here, its name in
 //! [`NAMES`].
 //!
@@ -36,6 +38,7 @@ pub mod clear_settles;
 mod clients;
 pub mod every_request_answered;
 mod ledger;
+pub mod linear;
 pub mod no_empty_success;
 pub mod no_failed_request;
 pub mod no_lost_write;
