@@ -7,6 +7,7 @@
 //! | `search` | the algorithm |
 //! | `events` | invocations and completions in the order of time, as a list that gives and takes back |
 //! | `bits` | which operations are placed, as a small key |
+//! | [`counted`] | the same for a counter, by its answers alone, for long histories |
 //! | [`counter`] | a model: a number that is incremented and read |
 //! | [`register`] | a model: a value that is read, written, and compared and set; a key of etcd |
 //!
@@ -24,6 +25,7 @@
 //! Deliberately absent: where a history comes from, and any wording of what is wrong with it.
 
 mod bits;
+pub mod counted;
 pub mod counter;
 mod events;
 pub mod register;
