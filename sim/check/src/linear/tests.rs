@@ -268,9 +268,11 @@ fn of_counter() -> impl Strategy<Value = Vec<Counted>> {
     proptest::collection::vec(operation, 0..=7)
 }
 
+/// Which operation is answered how much more, and began how much earlier and later.
+type Change = (proptest::sample::Index, (i64, u64, u64));
+
 /// A history of a counter that was right, and a change to make to one of its operations.
-fn of_nearly_right()
--> impl Strategy<Value = (Vec<Counted>, (proptest::sample::Index, (i64, u64, u64)))> {
+fn of_nearly_right() -> impl Strategy<Value = (Vec<Counted>, Change)> {
     let operation = (0..3_u8, 0..30_u64, 0..30_u64, 0..10_u8);
     let history = proptest::collection::vec(operation, 0..60).prop_map(|drawn| {
         let (mut now_us, mut count) = (30, 0);
@@ -293,7 +295,7 @@ fn of_nearly_right()
         }
         history
     });
-    let change = (-2..3_i64, 0..20_u64, 0..20_u64);
+    let change = (-2..3_i64, 0..80_u64, 0..80_u64);
     (history, (any::<proptest::sample::Index>(), change))
 }
 
