@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 /// A well-known image and how its program is started.
 #[derive(Debug)]
 pub(crate) struct Known {
-    /// Official names, without registry and tag.
+    /// Official names, without tag; with a registry if it is not Docker's.
     names: &'static [&'static str],
     /// The program that plays it.
     pub(crate) program: &'static str,
@@ -16,6 +16,8 @@ pub(crate) struct Known {
     executables: &'static [&'static str],
     /// The arguments that the image itself gives.
     pub(crate) default_args: &'static [&'static str],
+    /// Whether its entry point puts the program before a first option.
+    pub(crate) takes_options: bool,
 }
 
 const KNOWN: &[Known] = &[
@@ -25,6 +27,7 @@ const KNOWN: &[Known] = &[
         executables: &["nginx"],
         // `-g 'daemon off;'`, which a program here needs not be told.
         default_args: &[],
+        takes_options: false,
     },
     Known {
         names: &[
@@ -35,18 +38,34 @@ const KNOWN: &[Known] = &[
         program: "pg-proxy",
         executables: &["haproxy"],
         default_args: &["-f", "/usr/local/etc/haproxy/haproxy.cfg"],
+        takes_options: true,
     },
     Known {
         names: &["postgres"],
         program: "pg-stub",
         executables: &["postgres"],
         default_args: &[],
+        takes_options: true,
+    },
+    // No entry point, CMD `/usr/local/bin/etcd` (etcd's Dockerfile-release).
+    Known {
+        names: &[
+            "etcd",
+            "quay.io/coreos/etcd",
+            "gcr.io/etcd-development/etcd",
+            "registry.k8s.io/etcd",
+        ],
+        program: "etcd-stub",
+        executables: &["etcd"],
+        default_args: &[],
+        takes_options: false,
     },
     Known {
         names: &["busybox", "alpine", "curlimages/curl"],
         program: COMMANDS,
         executables: &[],
         default_args: &[],
+        takes_options: false,
     },
 ];
 
@@ -95,6 +114,14 @@ pub(crate) fn known(image: &str) -> Option<&'static Known> {
 pub(crate) fn known_executable(argv: &[String]) -> Option<&'static Known> {
     let name = file_name(argv.first()?);
     KNOWN.iter().find(|known| known.executables.contains(&name))
+}
+
+/// What to do about an image that is like a well-known one and has a way of its own.
+pub(crate) fn advice(image: &str) -> Option<&'static str> {
+    matches!(plain(image), "bitnami/etcd" | "bitnamilegacy/etcd").then_some(
+        "its script around etcd (/bitnami/etcd/data, ALLOW_NONE_AUTHENTICATION, ETCD_ROOT_PASSWORD) is not played: \
+         take quay.io/coreos/etcd, or, if its ETCD_* are all that it is told, `programs: {bitnami/etcd: etcd-stub}` in the scenario file",
+    )
 }
 
 /// The well-known image that `program` plays.
@@ -153,9 +180,8 @@ pub(crate) fn arguments(program: &str, argv: &[String]) -> Option<Vec<String>> {
     if program == COMMANDS {
         return Some(argv.to_vec());
     }
-    // The official entry points put their program before a first option.
     let played = known_program(program).is_some_and(|known| {
-        known.executables.contains(&name) || (first.starts_with('-') && known.program != "edge")
+        known.executables.contains(&name) || (first.starts_with('-') && known.takes_options)
     });
     if first.starts_with('-') && played {
         return Some(argv.to_vec());
@@ -198,6 +224,10 @@ mod tests {
             ("bitnami/postgresql:15", None),
             ("localhost:5000/nginx", None),
             ("my-nginx", None),
+            ("quay.io/coreos/etcd:v3.4.23", Some("etcd-stub")),
+            ("gcr.io/etcd-development/etcd:v3.5.9", Some("etcd-stub")),
+            ("etcd", Some("etcd-stub")),
+            ("bitnami/etcd:3.5", None),
             ("busybox:1.28", Some("shell")),
             ("curlimages/curl", Some("shell")),
         ] {
@@ -241,6 +271,14 @@ mod tests {
                 Some("-c max_connections=5"),
             ),
             ("pg-stub", "postgres -c a=b", Some("-c a=b")),
+            ("etcd-stub", "etcd --name a", Some("--name a")),
+            (
+                "etcd-stub",
+                "/usr/local/bin/etcd --name a",
+                Some("--name a"),
+            ),
+            // The image has no entry point that would put `etcd` before it.
+            ("etcd-stub", "--name a", None),
             (
                 "users-api",
                 "squall-node users-api --port 1",

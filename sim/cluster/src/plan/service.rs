@@ -225,8 +225,9 @@ fn program(
     if let Some(program) = images::node_program(&command.argv) {
         return Ok(program.to_owned());
     }
-    let example = format!(
-        "name the program that plays it in the scenario file: `programs: {{{name}: PROGRAM}}`"
+    let help = tag.or(base).and_then(images::advice).map_or_else(
+        || format!("name the program that plays it in the scenario file: `programs: {{{name}: PROGRAM}}`"),
+        str::to_owned,
     );
     Err(match (&service.build, &service.image) {
         (Some(build), _) => Diagnostic::at(
@@ -248,7 +249,7 @@ fn program(
             format!("service {name} has neither image nor build"),
         ),
     }
-    .help(example))
+    .help(help))
 }
 
 /// The arguments for the program; a command line for another program is none of its own.

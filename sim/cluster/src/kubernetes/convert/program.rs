@@ -62,9 +62,14 @@ pub(super) fn program(
         }
         (None, None) => {
             let message = format!("no program is known for the image {image}");
-            let help = format!(
-                "name the program that plays it in the scenario file: `programs: {{\"{}\": PROGRAM}}`",
-                images::plain(image)
+            let help = images::advice(image).map_or_else(
+                || {
+                    format!(
+                        "name the program that plays it in the scenario file: `programs: {{\"{}\": PROGRAM}}`",
+                        images::plain(image)
+                    )
+                },
+                str::to_owned,
             );
             notes
                 .problems
@@ -102,5 +107,6 @@ fn arguments(program: &str, argv: &[String], entry_point: bool) -> Option<Vec<St
     };
     let own = images::arguments(program, argv);
     // Options without a command are for what the image starts by itself.
-    own.or_else(|| (entry_point && first.starts_with('-')).then(|| argv.to_vec()))
+    let starts = images::known_program(program).is_none_or(|known| known.takes_options);
+    own.or_else(|| (entry_point && starts && first.starts_with('-')).then(|| argv.to_vec()))
 }
