@@ -45,9 +45,10 @@ proptest! {
             }))
             .cloned()
             .map(|mut event| {
-                let mod_revision = event.kv.as_ref().unwrap().mod_revision;
+                let kv = event.kv.as_ref().unwrap();
+                let is_new = kv.create_revision == kv.mod_revision;
                 // What was before a compaction is gone.
-                if !prev_kv || mod_revision <= model.compacted {
+                if !prev_kv || is_new || kv.mod_revision <= model.compacted {
                     event.prev_kv = None;
                 }
                 event
