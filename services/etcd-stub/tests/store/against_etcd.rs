@@ -169,7 +169,6 @@ async fn compare_events(address: &str, store: &Store) {
             assert_eq!(kv.mod_revision(), our_kv.mod_revision);
             assert_eq!(kv.create_revision(), our_kv.create_revision);
             assert_eq!((kv.version(), kv.lease()), (our_kv.version, our_kv.lease));
-            // 3.4 finds nothing before the revision after the compaction only if there was nothing.
             assert_eq!(
                 event.prev_kv().map(|kv| (kv.mod_revision(), kv.value())),
                 ours.prev_kv
