@@ -25,9 +25,10 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (id(), 2_i64..9).prop_map(|(id, ttl)| Step::Grant(id, ttl)),
         3 => id().prop_map(Step::Renew),
         1 => id().prop_map(Step::Revoke),
-        5 => (0_u64..4000).prop_map(Step::Pass),
+        // Round, so that looks fall on an expiry itself.
+        5 => (0_u64..8).prop_map(|half_seconds| Step::Pass(half_seconds * 500)),
         5 => Just(Step::Look),
-        1 => (0_u64..2000).prop_map(Step::Promote),
+        1 => (0_u64..4).prop_map(|half_seconds| Step::Promote(half_seconds * 500)),
         1 => Just(Step::Demote),
     ]
 }
