@@ -8,12 +8,19 @@ use squall_etcd_stub::store::Store;
 use crate::generate::{actions, span};
 use crate::model::{Model, is_within};
 
+/// Where a watch begins: at a revision, or so much after the compaction.
+#[derive(Clone, Copy, Debug)]
+enum From {
+    Start(i64),
+    Compaction(i64),
+}
+
 proptest! {
     /// From any revision, of any keys, in pieces of any size.
     #[test]
     fn events_are_the_models(
         actions in actions(60),
-        from in 0_i64..40,
+        from in prop_oneof![(0_i64..40).prop_map(From::Start), (-1_i64..3).prop_map(From::Compaction)],
         (key, range_end) in span(),
         prev_kv: bool,
         bytes_max in 0_usize..200,
@@ -23,6 +30,10 @@ proptest! {
         for action in &actions {
             prop_assert_eq!(store.apply(action), model.apply(action));
         }
+        let from = match from {
+            From::Start(revision) => revision,
+            From::Compaction(later) => model.compacted.max(0) + later,
+        };
         if from < model.compacted {
             let refused = store.events(from, &key, &range_end, prev_kv, bytes_max);
             prop_assert_eq!(refused, Err(Refusal::Compacted));
@@ -45,9 +56,10 @@ proptest! {
             }))
             .cloned()
             .map(|mut event| {
-                let mod_revision = event.kv.as_ref().unwrap().mod_revision;
+                let kv = event.kv.as_ref().unwrap();
+                let is_new = kv.create_revision == kv.mod_revision;
                 // What was before a compaction is gone.
-                if !prev_kv || mod_revision <= model.compacted {
+                if !prev_kv || is_new || kv.mod_revision <= model.compacted {
                     event.prev_kv = None;
                 }
                 event

@@ -319,6 +319,9 @@ impl Model {
         let (_, ops) = chosen(before, txn);
         for op in &ops {
             if let PbTxnOpRequest::RequestRange(range) = op {
+                if range.revision < 0 && range.revision < self.compacted {
+                    return Err(Refusal::Compacted);
+                }
                 self.range(range)?;
             }
         }
