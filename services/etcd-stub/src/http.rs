@@ -43,11 +43,12 @@ async fn health(State(node): State<Node>, method: Method) -> Response {
     let is_led = node.group.standing().leader.is_some();
     let read = async { timeout(HEALTH_TIMEOUT, node.group.catch_up()).await };
     let is_healthy = is_led && matches!(read.await, Ok(Ok(())));
-    let status = match is_healthy {
-        true => StatusCode::OK,
-        false => StatusCode::SERVICE_UNAVAILABLE,
-    };
-    (status, format!("{{\"health\":\"{is_healthy}\"}}")).into_response()
+    let body = format!("{{\"health\":\"{is_healthy}\"}}");
+    match is_healthy {
+        true => body.into_response(),
+        // Go's `http.Error` ends the line.
+        false => (StatusCode::SERVICE_UNAVAILABLE, body + "\n").into_response(),
+    }
 }
 
 async fn version() -> Response {

@@ -28,7 +28,7 @@ pub enum Refusal {
     InvalidSortOption,
     /// A request that is larger than `--max-request-bytes`.
     #[error("etcdserver: request is too large")]
-    TooLarge,
+    RequestTooLarge,
     /// More proposals are under way than a member takes.
     #[error("etcdserver: too many requests")]
     TooManyRequests,
@@ -58,7 +58,7 @@ pub enum Refusal {
     PeerUrlExists,
     /// A change of members that would leave too few that have started.
     #[error("etcdserver: re-configuration failed due to not enough started members")]
-    NotEnoughStarted,
+    MemberNotEnoughStarted,
     /// Peer addresses that are none.
     #[error("etcdserver: given member URLs are invalid")]
     MemberBadUrls,
@@ -91,7 +91,7 @@ pub enum Refusal {
     LeaderChanged,
     /// A member that cannot lead.
     #[error("etcdserver: bad leader transferee")]
-    BadTransferee,
+    BadLeaderTransferee,
     /// Proposed, and not known to be done in time; it may be done yet.
     #[error("etcdserver: request timed out")]
     TimedOut,
@@ -124,7 +124,7 @@ impl Refusal {
             | Self::TooManyOps
             | Self::DuplicateKey
             | Self::InvalidSortOption
-            | Self::TooLarge
+            | Self::RequestTooLarge
             | Self::MemberBadUrls => Code::InvalidArgument,
             Self::Compacted | Self::FutureRevision | Self::LeaseTtlTooLarge => Code::OutOfRange,
             Self::NoSpace | Self::TooManyRequests => Code::ResourceExhausted,
@@ -132,12 +132,12 @@ impl Refusal {
             Self::LeaseExists
             | Self::MemberExists
             | Self::PeerUrlExists
-            | Self::NotEnoughStarted
+            | Self::MemberNotEnoughStarted
             | Self::MemberNotLearner
             | Self::LearnerNotReady
             | Self::TooManyLearners
             | Self::NotLeader
-            | Self::BadTransferee
+            | Self::BadLeaderTransferee
             | Self::AuthNotEnabled => Code::FailedPrecondition,
             Self::NotSupportedForLearner
             | Self::NoLeader

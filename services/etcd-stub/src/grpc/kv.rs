@@ -31,7 +31,7 @@ impl Node {
     pub(super) async fn propose(&self, action: Action) -> Result<Done, Refusal> {
         store::check(&action)?;
         if action.encoded_len() > REQUEST_BYTES_MAX {
-            return Err(Refusal::TooLarge);
+            return Err(Refusal::RequestTooLarge);
         }
         self.group.propose(action).await
     }
