@@ -45,7 +45,10 @@ impl Early {
 
     async fn locked(&self, lease: i64, deadline: Deadline) -> Result<i64, Undone> {
         let etcd = &self.store.etcd;
-        let lock = mutex::lock(etcd, lease, deadline).await.map_err(before)?;
+        let lock = mutex::key(lease);
+        let mine = mutex::want(&self.store, &lock, lease, deadline).await;
+        let waited = mutex::wait(etcd, mine.map_err(before)?, deadline).await;
+        waited.map_err(before)?;
         let unlocked = etcd.delete(&lock, None, deadline).await;
         unlocked.map_err(before)?;
         // From here on nothing is protected.

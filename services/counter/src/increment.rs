@@ -2,31 +2,25 @@
 
 use std::sync::{Arc, Mutex};
 
-use squall_host::Shutdown;
 use squall_resilient::{Deadline, Random};
 
 use crate::cas;
-use crate::coalesced;
 use crate::config::{Config, Mode};
 use crate::early::Early;
 use crate::error::Undone;
+use crate::lock::Holder;
 use crate::queue::Queue;
 use crate::store::Store;
+use crate::worker::Worker;
 
 /// How this instance adds to the counter.
 pub(crate) enum Increments {
     /// See [`crate::early`].
     Early(Early),
     /// See [`crate::cas`].
-    Cas(Arc<Store>, Mutex<Random>),
-    /// See [`crate::coalesced`].
+    Cas(Arc<Store>, Box<Mutex<Random>>),
+    /// See [`crate::worker`].
     Queued(Queue),
-}
-
-/// What works beside the requests, for the modes that need it.
-pub(crate) enum Worker {
-    /// See [`crate::coalesced`].
-    Coalesced(Arc<Store>, Queue),
 }
 
 impl Increments {
@@ -39,9 +33,16 @@ impl Increments {
         let queue = Queue::default();
         match config.mode {
             Mode::LockEarlyRelease => (Self::Early(Early::new(store.clone())), None),
-            Mode::Cas => (Self::Cas(store.clone(), Mutex::new(random)), None),
+            Mode::Cas => {
+                let random = Box::new(Mutex::new(random));
+                (Self::Cas(store.clone(), random), None)
+            }
             Mode::Coalesced | Mode::Lock => {
-                let worker = Worker::Coalesced(store.clone(), queue.clone());
+                let worker = Worker {
+                    store: store.clone(),
+                    queue: queue.clone(),
+                    holder: (config.mode == Mode::Lock).then(|| Holder::new(config.lock_ttl_s)),
+                };
                 (Self::Queued(queue), Some(worker))
             }
         }
@@ -53,15 +54,6 @@ impl Increments {
             Self::Early(early) => early.increment(deadline).await,
             Self::Cas(store, random) => cas::increment(store, random, deadline).await,
             Self::Queued(queue) => queue.increment(deadline).await,
-        }
-    }
-}
-
-impl Worker {
-    /// Works until it is told to stop, which is when nobody waits any more.
-    pub(crate) async fn run(self, stop: Shutdown) {
-        match self {
-            Self::Coalesced(store, queue) => coalesced::run(&store, &queue, &stop).await,
         }
     }
 }

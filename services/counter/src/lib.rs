@@ -7,8 +7,8 @@
 //! | `increment` | the four modes behind one face |
 //! | `store`, `value` | the key in etcd; a transaction on it that is applied once or never |
 //! | `cas` | mode `cas`: each request compares and sets |
-//! | `coalesced`, `queue` | mode `coalesced`: one transaction for all that wait |
-//! | `lock`, `mutex` | mode `lock`: etcd's mutex, held over the write |
+//! | `worker`, `queue` | modes `coalesced` and `lock`: one transaction at a time, for all that wait or for one |
+//! | `lock`, `mutex` | etcd's mutex, held over the write |
 //! | `early` | mode `lock-early-release`: the original's, which loses increments |
 //! | `metrics` | what is counted |
 //!
@@ -16,16 +16,17 @@
 
 mod api;
 mod cas;
-mod coalesced;
 pub mod config;
 mod early;
 mod error;
 mod increment;
+mod lock;
 mod metrics;
 mod mutex;
 mod queue;
 mod store;
 mod value;
+mod worker;
 
 use std::sync::Arc;
 

@@ -10,6 +10,7 @@ use squall_resilient::{Deadline, Late};
 use tokio::sync::{Notify, oneshot};
 
 use crate::error::Undone;
+use crate::store::Outcome;
 
 /// The queue. Clones share it.
 #[derive(Clone, Default)]
@@ -81,16 +82,41 @@ impl Queue {
         waiting.pending.drain(..n).collect()
     }
 
-    /// Puts those back to the front that were taken and certainly not applied.
-    pub(crate) fn give_back(&self, taken: Vec<Pending>) {
+    /// Tells each of those taken its value, puts back who can be served yet, tells the others what is known.
+    pub(crate) fn settle(
+        &self,
+        taken: Vec<Pending>,
+        before: i64,
+        outcome: Result<Outcome, Undone>,
+    ) -> Result<(), Undone> {
+        match outcome {
+            Ok(Outcome::Applied) => {
+                for (value, pending) in (before + 1..).zip(taken) {
+                    pending.answer(Ok(value));
+                }
+            }
+            Ok(Outcome::Stale) => self.give_back(taken),
+            Err(undone @ Undone::NotApplied(_)) => {
+                self.give_back(taken);
+                return Err(undone);
+            }
+            Err(undone) => {
+                for pending in taken {
+                    pending.answer(Err(undone.clone()));
+                }
+                return Err(undone);
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts those back to the front that certainly were not applied.
+    fn give_back(&self, taken: Vec<Pending>) {
         let mut waiting = self.lock();
         for pending in taken.into_iter().rev() {
-            match pending.deadline.is_over() {
-                true => {
-                    let why = "there was no time left to try again";
-                    pending.answer(Err(Undone::NotApplied(why.to_owned())));
-                }
-                false => waiting.pending.push_front(pending),
+            // Who has given up meanwhile was told that nobody knows; it is not to be applied late.
+            if !pending.reply.is_closed() {
+                waiting.pending.push_front(pending);
             }
         }
     }

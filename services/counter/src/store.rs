@@ -167,7 +167,7 @@ impl Store {
                 }
                 Ok(response) => {
                     let [key, last] = gets(&response);
-                    self.learn(Known::of(key.as_ref(), revision(&response)));
+                    self.heard(key.as_ref(), revision(&response));
                     let was_applied = last.is_some_and(|last| last.value() == number.as_bytes());
                     if unknown.is_some() && was_applied {
                         return Ok(Outcome::Applied);
@@ -176,10 +176,11 @@ impl Store {
                     return Ok(Outcome::Stale);
                 }
                 Err(Error::Unknown(why)) => unknown = Some(why),
-                Err(error) => match &unknown {
-                    None => return Err(Undone::NotApplied(error.to_string())),
-                    Some(_) => {}
-                },
+                Err(error) if unknown.is_none() => {
+                    return Err(Undone::NotApplied(error.to_string()));
+                }
+                // This one was not done; of the one before nobody knows yet.
+                Err(_) => {}
             }
             sleep(REPEAT_PAUSE.min(deadline.remaining())).await;
             if deadline.is_over() {
@@ -218,6 +219,11 @@ impl Store {
 
     fn numbers(&self) -> std::sync::MutexGuard<'_, Numbers> {
         self.numbers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes note of what a response said about the key at a revision of the group.
+    pub(crate) fn heard(&self, key: Option<&KeyValue>, at: i64) {
+        self.learn(Known::of(key, at));
     }
 
     /// Keeps the latest.

@@ -77,7 +77,7 @@ impl Watch {
             self.next = if self.next == 0 { at + 1 } else { self.next };
             return Ok(());
         }
-        let last = response.events().iter().filter_map(Event::kv).last();
+        let last = response.events().iter().filter_map(Event::kv).next_back();
         match last {
             Some(last) => self.next = last.mod_revision() + 1,
             // A notice of progress: nothing is to come of revisions before it.
