@@ -3,15 +3,46 @@
 //! | module | idea |
 //! |---|---|
 //! | [`config`] | flags and environment, read |
+//! | `api` | the routes and their answers |
+//! | `increment` | the four modes behind one face |
+//! | `store`, `value` | the key in etcd; a transaction on it that is applied once or never |
+//! | `cas` | mode `cas`: each request compares and sets |
+//! | `worker`, `queue` | modes `coalesced` and `lock`: one transaction at a time, for all that wait or for one |
+//! | `lock`, `mutex` | etcd's mutex, held over the write |
+//! | `early` | mode `lock-early-release`: the original's, which loses increments |
+//! | `metrics` | what is counted |
 //!
 //! Deliberately absent: more than one counter.
 
+mod api;
+mod cas;
 pub mod config;
+mod early;
+mod error;
+mod increment;
+mod lock;
+mod metrics;
+mod mutex;
+mod queue;
+mod store;
+mod value;
+mod worker;
 
+use std::sync::Arc;
+
+use squall_etcd::Etcd;
 use squall_host::net::ListenError;
+use squall_host::serve::Http;
 use squall_host::{Diagnostics, Facts, Host, Launch, Loaded, Shutdown};
+use squall_resilient::{Deadline, Random, Shed};
+use tokio::task::JoinSet;
+use tokio::time::sleep;
 
 pub use config::Config;
+
+use crate::increment::Increments;
+use crate::metrics::Metrics;
+use crate::store::Store;
 
 /// Reads flags and environment; see [`Config`].
 pub fn load(launch: &Launch) -> Result<Loaded, Diagnostics> {
@@ -25,9 +56,59 @@ pub fn load(launch: &Launch) -> Result<Loaded, Diagnostics> {
     }))
 }
 
-/// Serves until a stop is asked for.
+/// Serves until a stop is asked for and what is in progress is done, or the grace period is over.
 pub async fn run(config: Config, host: Host, shutdown: Shutdown) -> Result<(), ListenError> {
-    let _listener = host.net.listen(config.listen)?;
-    shutdown.requested().await;
+    let listener = host.net.listen(config.listen)?;
+    let limits = Http {
+        connections_max: config.connections_max,
+        grace: config.shutdown_grace,
+        ..Http::default()
+    };
+    let (delay, grace, last) = (
+        config.shutdown_delay,
+        config.shutdown_grace,
+        config.etcd_timeout,
+    );
+    let metrics = Arc::new(Metrics::default());
+    let shed = Shed::new(config.in_flight_max);
+    let mut random = Random::from_os();
+    let etcd = Etcd::new(host.net.clone(), &config.endpoints, config.etcd_limits());
+    let name = format!("{}/{}", config.namespace, config.pod);
+    let store = Store::new(
+        etcd,
+        config.etcd_timeout,
+        &name,
+        &mut random,
+        metrics.clone(),
+    );
+    let store = Arc::new(store);
+    let (increments, worker) = Increments::new(&config, &store, random);
+    let (stop, stopped) = Shutdown::new();
+    let mut tasks = JoinSet::new(); // ends with this function
+    if let Some(worker) = worker {
+        tasks.spawn(worker.run(stopped));
+    }
+    let router = api::router(api::App {
+        config,
+        store: store.clone(),
+        increments,
+        metrics,
+        shed: shed.clone(),
+    });
+    // Who was told of this instance goes on sending until the news of its end has reached everybody.
+    let (close, closed) = Shutdown::new();
+    let closing = async {
+        shutdown.requested().await;
+        sleep(delay).await;
+        close.request();
+        Deadline::after(grace)
+    };
+    let ((), deadline) = tokio::join!(limits.serve(listener, router, closed), closing);
+    // Increments whose clients have left are in progress, too.
+    let _ = deadline.bound(shed.emptied()).await;
+    stop.request();
+    let last = Deadline::after(last);
+    let _ = last.bound(tasks.join_next()).await;
+    store.tidy(last).await;
     Ok(())
 }

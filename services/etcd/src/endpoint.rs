@@ -36,6 +36,14 @@ pub enum BadEndpoints {
 }
 
 impl Endpoints {
+    /// One member on this machine, etcd's own default.
+    pub fn localhost() -> Self {
+        Self(vec![Endpoint {
+            host: "localhost".to_owned(),
+            port: PORT,
+        }])
+    }
+
     /// The members, one at least.
     pub fn list(&self) -> &[Endpoint] {
         &self.0

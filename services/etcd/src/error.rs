@@ -14,6 +14,9 @@ pub enum Error {
     /// etcd's answer is no: certainly not done, and asking again does not help.
     #[error("refused: {0}")]
     Refused(ClientError),
+    /// The events that a watch waits for are gone: what it watches must be read anew.
+    #[error("the history before revision {0} is compacted")]
+    Compacted(i64),
     /// It was sent, and nobody said what became of it. It may also be done later.
     #[error("unknown whether it was done: {0}")]
     Unknown(String),

@@ -23,9 +23,6 @@ use crate::endpoint::Endpoints;
 use crate::error::{Error, Fate, fate};
 use crate::member::Member;
 
-/// What etcd says of a lease that is not there, or not any more.
-pub(crate) const LEASE_NOT_FOUND: &str = "etcdserver: requested lease not found";
-
 /// Bounds on a try; what all tries of a call take together is bounded by the call's deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -121,7 +118,10 @@ impl Etcd {
         options: Option<GetOptions>,
         deadline: Deadline,
     ) -> Result<GetResponse, Error> {
-        let get = async |client: &Client| client.kv_client().get(key, options.clone()).await;
+        let get = |client: &Client| {
+            let (mut kv, key, options) = (client.kv_client(), key.to_owned(), options.clone());
+            async move { kv.get(key, options).await }
+        };
         self.call(Ask::Read, deadline, get).await
     }
 
@@ -133,8 +133,11 @@ impl Etcd {
         options: Option<PutOptions>,
         deadline: Deadline,
     ) -> Result<PutResponse, Error> {
-        let put =
-            async |client: &Client| client.kv_client().put(key, value, options.clone()).await;
+        let put = |client: &Client| {
+            let (mut kv, key, value) = (client.kv_client(), key.to_owned(), value.to_owned());
+            let options = options.clone();
+            async move { kv.put(key, value, options).await }
+        };
         self.call(Ask::Write, deadline, put).await
     }
 
@@ -145,46 +148,67 @@ impl Etcd {
         options: Option<DeleteOptions>,
         deadline: Deadline,
     ) -> Result<DeleteResponse, Error> {
-        let delete = async |client: &Client| client.kv_client().delete(key, options.clone()).await;
+        let delete = |client: &Client| {
+            let (mut kv, key, options) = (client.kv_client(), key.to_owned(), options.clone());
+            async move { kv.delete(key, options).await }
+        };
         self.call(Ask::Write, deadline, delete).await
     }
 
     /// Runs a transaction. One that is the same when run twice may be an [`Ask::Read`].
     pub async fn txn(&self, txn: &Txn, ask: Ask, deadline: Deadline) -> Result<TxnResponse, Error> {
-        let run = async |client: &Client| client.kv_client().txn(txn.clone()).await;
+        let run = |client: &Client| {
+            let (mut kv, txn) = (client.kv_client(), txn.clone());
+            async move { kv.txn(txn).await }
+        };
         self.call(ask, deadline, run).await
     }
 
     /// Lists the members, as one of them knows them (before etcd 3.5 without asking the others).
     pub async fn members(&self, deadline: Deadline) -> Result<MemberListResponse, Error> {
-        let list = async |client: &Client| client.cluster_client().member_list().await;
+        let list = |client: &Client| {
+            let mut cluster = client.cluster_client();
+            async move { cluster.member_list().await }
+        };
         self.call(Ask::Read, deadline, list).await
     }
 
     /// Grants a lease of so many seconds. Unknown, it lasts that long and harms nobody, so it is asked
     /// for again.
     pub async fn grant(&self, ttl_s: i64, deadline: Deadline) -> Result<LeaseGrantResponse, Error> {
-        let grant = async |client: &Client| client.lease_client().grant(ttl_s, None).await;
+        let grant = |client: &Client| {
+            let mut leases = client.lease_client();
+            async move { leases.grant(ttl_s, None).await }
+        };
         self.call(Ask::Read, deadline, grant).await
     }
 
     /// Ends a lease; its keys are deleted. A lease that is not there is ended.
     pub async fn revoke(&self, lease: i64, deadline: Deadline) -> Result<(), Error> {
-        let revoke = async |client: &Client| client.lease_client().revoke(lease).await;
+        let revoke = |client: &Client| {
+            let mut leases = client.lease_client();
+            async move { leases.revoke(lease).await }
+        };
         match self.call(Ask::Read, deadline, revoke).await {
-            Err(error) if error.refusal() == Some(LEASE_NOT_FOUND) => Ok(()),
+            Err(error) if error.refusal() == Some(crate::lease::NOT_FOUND) => Ok(()),
             other => other.map(drop),
         }
     }
 
     /// Makes a call of etcd's client, of one member after the other until it is answered, it is unknown
     /// what became of it and it may not be repeated, or the deadline is over.
-    pub async fn call<T>(
+    ///
+    /// `call` begins one try; it takes what it needs of the client. (An `AsyncFn` would borrow, and its
+    /// future could not be sent to another task.)
+    pub async fn call<T, F>(
         &self,
         ask: Ask,
         deadline: Deadline,
-        call: impl AsyncFn(&Client) -> Result<T, etcd_client::Error>,
-    ) -> Result<T, Error> {
+        call: impl Fn(&Client) -> F,
+    ) -> Result<T, Error>
+    where
+        F: Future<Output = Result<T, etcd_client::Error>>,
+    {
         let Shared {
             members,
             preferred,
@@ -227,13 +251,20 @@ impl Etcd {
         let _ = preferred.compare_exchange(at, next, Ordering::Relaxed, Ordering::Relaxed);
     }
 
-    async fn attempt<T>(
+    pub(crate) fn limits(&self) -> Limits {
+        self.0.limits
+    }
+
+    async fn attempt<T, F>(
         &self,
         asked: &Asked,
         ask: Ask,
         deadline: Deadline,
-        call: &impl AsyncFn(&Client) -> Result<T, etcd_client::Error>,
-    ) -> Result<T, Failure> {
+        call: &impl Fn(&Client) -> F,
+    ) -> Result<T, Failure>
+    where
+        F: Future<Output = Result<T, etcd_client::Error>>,
+    {
         let slice = deadline.at_most(self.0.limits.try_timeout);
         let not_sent = |why: String| Failure {
             fate: Fate::NotDone,

@@ -6,6 +6,8 @@
 //! | `member` | one member: one connection, and whether a request was sent on it |
 //! | [`error`] | what a failed call tells: not done, refused, unknown |
 //! | [`group`] | all members: which is asked, what is asked again |
+//! | [`watch`] | events of a key range, over lost connections, none twice and none left out |
+//! | [`lease`] | a lease, kept alive |
 //!
 //! Why not etcd-client's own balancing: it dials by itself, chooses at random with a generator of its own
 //! and repeats nothing. Why not tonic's channel for each member: it says of a failed request whether the
@@ -16,10 +18,14 @@
 pub mod endpoint;
 pub mod error;
 pub mod group;
+pub mod lease;
 mod member;
+pub mod watch;
 
 pub use etcd_client as client;
 
 pub use endpoint::{Endpoint, Endpoints};
 pub use error::Error;
 pub use group::{Ask, Etcd, Limits};
+pub use lease::Lease;
+pub use watch::Watch;
