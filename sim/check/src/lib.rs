@@ -20,6 +20,12 @@
 //! | `clear-settles` | [`clear_settles`] | the payments of `clear` bring every balance to 0 |
 //! | `answered-within` | [`answered_within`] | every request is over by a deadline |
 //! | `bounded-retries` | [`bounded_retries`] | so many calls downstream for each request, and no more |
+//! | `committed-kept` | [`committed_kept`] | what etcd acknowledged is there in the end, or overwritten |
+//! | `etcd-reads` | [`etcd_reads`] | etcd's reads are as linearizable as they claim |
+//! | `leases-last` | [`leases_last`] | no key of etcd goes before its lease is out |
+//! | `watch-complete` | [`watch_complete`] | etcd's watch tells every change, once and in order |
+//!
+//! The last four judge etcd itself from what `services/witness` told in its lines.
 //!
 //! To add one: a file with its `NAME` and `judge`, a variant of [`Invariant`], a row here, its name in
 //! [`NAMES`].
@@ -34,7 +40,10 @@ pub mod balances_sum_to_zero;
 pub mod bounded_retries;
 pub mod clear_settles;
 mod clients;
+pub mod committed_kept;
+pub mod etcd_reads;
 pub mod every_request_answered;
+pub mod leases_last;
 mod ledger;
 pub mod no_empty_success;
 pub mod no_failed_request;
@@ -48,6 +57,8 @@ pub mod refused_not_at_all;
 #[cfg(test)]
 mod samples;
 pub mod unknown_at_most_once;
+pub mod watch_complete;
+mod witness;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -60,7 +71,7 @@ pub use clients::{Accounts, Clear, Counted, Retries};
 pub use ledger::SETTLE;
 
 /// The names of all invariants, as a scenario writes them.
-pub const NAMES: [&str; 16] = [
+pub const NAMES: [&str; 20] = [
     every_request_answered::NAME,
     no_failed_request::NAME,
     no_server_error::NAME,
@@ -77,6 +88,10 @@ pub const NAMES: [&str; 16] = [
     clear_settles::NAME,
     answered_within::NAME,
     bounded_retries::NAME,
+    committed_kept::NAME,
+    etcd_reads::NAME,
+    leases_last::NAME,
+    watch_complete::NAME,
 ];
 
 /// An invariant with its parameters.
@@ -127,6 +142,14 @@ pub enum Invariant {
     },
     /// See [`bounded_retries`].
     BoundedRetries(Retries),
+    /// See [`committed_kept`].
+    CommittedKept,
+    /// See [`etcd_reads`].
+    EtcdReads,
+    /// See [`leases_last`].
+    LeasesLast,
+    /// See [`watch_complete`].
+    WatchComplete,
 }
 
 /// Whether each of these holds over a run. Looks at the samples and the happenings, not at the summary.
@@ -158,6 +181,10 @@ impl Invariant {
             Self::ClearSettles(_) => clear_settles::NAME,
             Self::AnsweredWithin { .. } => answered_within::NAME,
             Self::BoundedRetries(_) => bounded_retries::NAME,
+            Self::CommittedKept => committed_kept::NAME,
+            Self::EtcdReads => etcd_reads::NAME,
+            Self::LeasesLast => leases_last::NAME,
+            Self::WatchComplete => watch_complete::NAME,
         }
     }
 
@@ -189,6 +216,10 @@ impl Invariant {
                 answered_within::judge(record, client, *deadline)
             }
             Self::BoundedRetries(retries) => bounded_retries::judge(record, retries),
+            Self::CommittedKept => committed_kept::judge(record),
+            Self::EtcdReads => etcd_reads::judge(record),
+            Self::LeasesLast => leases_last::judge(record),
+            Self::WatchComplete => watch_complete::judge(record),
         };
         squall_record::Invariant {
             name: self.name().to_owned(),
