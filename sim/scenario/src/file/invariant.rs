@@ -120,6 +120,10 @@ impl<'a> Parameters<'a> {
                 calls: self.calls()?,
                 at_most: self.at_most()?,
             }),
+            check::committed_kept::NAME => Invariant::CommittedKept,
+            check::etcd_reads::NAME => Invariant::EtcdReads,
+            check::leases_last::NAME => Invariant::LeasesLast,
+            check::watch_complete::NAME => Invariant::WatchComplete,
             other => unreachable!("{other} is among the names and nobody reads it"),
         })
     }

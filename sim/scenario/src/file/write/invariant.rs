@@ -15,7 +15,11 @@ pub(super) fn invariant(invariant: &Invariant) -> Tree {
         Invariant::EveryRequestAnswered
         | Invariant::NoFailedRequest
         | Invariant::NoServerError
-        | Invariant::NoEmptySuccess => Vec::new(),
+        | Invariant::NoEmptySuccess
+        | Invariant::CommittedKept
+        | Invariant::EtcdReads
+        | Invariant::LeasesLast
+        | Invariant::WatchComplete => Vec::new(),
         Invariant::Recovers { within } => duration("within", *within, RECOVERS_WITHIN),
         Invariant::BalancedAfterRecovery { within, tolerance } => {
             let mut entries = duration("within", *within, RECOVERS_WITHIN);
