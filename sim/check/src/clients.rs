@@ -65,3 +65,34 @@ pub struct Retries {
     /// How many calls there may be for each request.
     pub at_most: u32,
 }
+
+/// Who increments a counter, who reads it, and where it begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Counting {
+    /// The client whose requests each add one; the answer carries the count after that as its `value`.
+    pub increments: String,
+    /// The client whose answers carry the count as their `value`, if there is one.
+    pub reads: Option<String>,
+    /// What it counts before anything is done.
+    pub from: Start,
+}
+
+/// What a counter counts before anything is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// This.
+    At(i64),
+    /// What is read before the first increment is sent: of a system that ran before.
+    FirstRead,
+}
+
+impl Default for Counting {
+    /// The names that scenarios give these clients.
+    fn default() -> Self {
+        Self {
+            increments: "increments".to_owned(),
+            reads: Some("fetches".to_owned()),
+            from: Start::At(0),
+        }
+    }
+}

@@ -20,11 +20,15 @@
 //! | `clear-settles` | [`clear_settles`] | the payments of `clear` bring every balance to 0 |
 //! | `answered-within` | [`answered_within`] | every request is over by a deadline |
 //! | `bounded-retries` | [`bounded_retries`] | so many calls downstream for each request, and no more |
+//! | `increments-linearizable` | [`increments_linearizable`] | a counter counts as if it did one thing at a time |
+//! | `increments-add-up` | [`increments_add_up`] | in the end all acknowledged increments are counted |
+//! | `one-leader-a-term` | [`one_leader_a_term`] | no term of a Raft group has two leaders |
 //! | `committed-kept` | [`committed_kept`] | what etcd acknowledged is there in the end, or overwritten |
 //! | `etcd-reads` | [`etcd_reads`] | etcd's reads are as linearizable as they claim |
 //! | `leases-last` | [`leases_last`] | no key of etcd goes before its lease is out |
 //! | `watch-complete` | [`watch_complete`] | etcd's watch tells every change, once and in order |
 //!
+//! [`linear`] judges histories of operations on one object, for those that are about such.
 //! The last four judge etcd itself from what `services/witness` told in its lines.
 //!
 //! To add one: a file with its `NAME` and `judge`, a variant of [`Invariant`], a row here, its name in
@@ -43,14 +47,19 @@ mod clients;
 pub mod committed_kept;
 pub mod etcd_reads;
 pub mod every_request_answered;
+mod increments;
+pub mod increments_add_up;
+pub mod increments_linearizable;
 pub mod leases_last;
 mod ledger;
+pub mod linear;
 pub mod no_empty_success;
 pub mod no_failed_request;
 pub mod no_lost_write;
 pub mod no_repeated_write;
 pub mod no_server_error;
 mod once;
+pub mod one_leader_a_term;
 pub mod reads_go_forward;
 pub mod recovers;
 pub mod refused_not_at_all;
@@ -67,11 +76,11 @@ use squall_record::{Kind, RunRecord, Sample};
 
 use once::Explained;
 
-pub use clients::{Accounts, Clear, Counted, Retries};
+pub use clients::{Accounts, Clear, Counted, Counting, Retries, Start};
 pub use ledger::SETTLE;
 
 /// The names of all invariants, as a scenario writes them.
-pub const NAMES: [&str; 20] = [
+pub const NAMES: [&str; 23] = [
     every_request_answered::NAME,
     no_failed_request::NAME,
     no_server_error::NAME,
@@ -88,6 +97,9 @@ pub const NAMES: [&str; 20] = [
     clear_settles::NAME,
     answered_within::NAME,
     bounded_retries::NAME,
+    increments_linearizable::NAME,
+    increments_add_up::NAME,
+    one_leader_a_term::NAME,
     committed_kept::NAME,
     etcd_reads::NAME,
     leases_last::NAME,
@@ -142,6 +154,12 @@ pub enum Invariant {
     },
     /// See [`bounded_retries`].
     BoundedRetries(Retries),
+    /// See [`increments_linearizable`].
+    IncrementsLinearizable(Counting),
+    /// See [`increments_add_up`].
+    IncrementsAddUp(Counting),
+    /// See [`one_leader_a_term`].
+    OneLeaderATerm,
     /// See [`committed_kept`].
     CommittedKept,
     /// See [`etcd_reads`].
@@ -181,6 +199,9 @@ impl Invariant {
             Self::ClearSettles(_) => clear_settles::NAME,
             Self::AnsweredWithin { .. } => answered_within::NAME,
             Self::BoundedRetries(_) => bounded_retries::NAME,
+            Self::IncrementsLinearizable(_) => increments_linearizable::NAME,
+            Self::IncrementsAddUp(_) => increments_add_up::NAME,
+            Self::OneLeaderATerm => one_leader_a_term::NAME,
             Self::CommittedKept => committed_kept::NAME,
             Self::EtcdReads => etcd_reads::NAME,
             Self::LeasesLast => leases_last::NAME,
@@ -216,6 +237,11 @@ impl Invariant {
                 answered_within::judge(record, client, *deadline)
             }
             Self::BoundedRetries(retries) => bounded_retries::judge(record, retries),
+            Self::IncrementsLinearizable(counting) => {
+                increments_linearizable::judge(record, counting)
+            }
+            Self::IncrementsAddUp(counting) => increments_add_up::judge(record, counting),
+            Self::OneLeaderATerm => one_leader_a_term::judge(record),
             Self::CommittedKept => committed_kept::judge(record),
             Self::EtcdReads => etcd_reads::judge(record),
             Self::LeasesLast => leases_last::judge(record),
@@ -226,6 +252,7 @@ impl Invariant {
             holds: judged.holds,
             detail: judged.detail,
             figures: judged.figures,
+            blames: judged.blames,
         }
     }
 }
@@ -236,6 +263,7 @@ struct Judged {
     holds: Option<bool>,
     detail: String,
     figures: BTreeMap<String, i64>,
+    blames: Vec<usize>,
 }
 
 impl From<Judgement> for Judged {
@@ -244,6 +272,7 @@ impl From<Judgement> for Judged {
             holds,
             detail,
             figures: BTreeMap::new(),
+            blames: Vec::new(),
         }
     }
 }
@@ -251,6 +280,12 @@ impl From<Judgement> for Judged {
 impl Judged {
     fn figure(mut self, name: &str, value: i64) -> Self {
         self.figures.insert(name.to_owned(), value);
+        self
+    }
+
+    /// These samples of the record are what is wrong.
+    fn blame(mut self, samples: impl IntoIterator<Item = usize>) -> Self {
+        self.blames.extend(samples);
         self
     }
 }

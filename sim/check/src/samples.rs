@@ -154,3 +154,19 @@ pub(crate) fn empty(at_s: u64, client: &str) -> Sample {
 pub(crate) fn accounts() -> Accounts {
     Accounts::default()
 }
+
+/// An increment that answers this after a millisecond.
+pub(crate) fn increment(at_s: u64, value: i64) -> Sample {
+    Sample {
+        client: "increments".into(),
+        ..read(at_s, value)
+    }
+}
+
+/// A read of a counter.
+pub(crate) fn fetch(at_s: u64, value: i64) -> Sample {
+    Sample {
+        client: "fetches".into(),
+        ..read(at_s, value)
+    }
+}

@@ -136,6 +136,9 @@ pub struct Invariant {
     /// What it counted, by name, for tables that compare runs.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub figures: BTreeMap<String, i64>,
+    /// The requests that its first breach is about: their places among the samples of the record.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub blames: Vec<usize>,
 }
 
 impl Summary {

@@ -101,6 +101,7 @@ fn record() -> RunRecord {
             phases,
             invariants: vec![Invariant {
                 figures: std::collections::BTreeMap::new(),
+                blames: Vec::new(),
                 name: "every-request-answered".to_owned(),
                 holds: Some(false),
                 detail: "1 of 7 not answered".to_owned(),

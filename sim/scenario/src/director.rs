@@ -196,6 +196,7 @@ pub(crate) const THE_SYSTEM_STARTS: &str = "the-system-starts";
 fn mishap(name: &str, holds: Option<bool>, detail: String) -> Invariant {
     Invariant {
         figures: std::collections::BTreeMap::new(),
+        blames: Vec::new(),
         name: name.to_owned(),
         holds,
         detail,

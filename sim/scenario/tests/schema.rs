@@ -392,6 +392,18 @@ fn every_mistake_has_its_line_and_its_help() {
             ],
         ),
         (
+            with("phases:\n  - {phase: p, for: 1s}\ninvariants: [increments-add-up]\n"),
+            &[
+                "8: the invariant `increments-add-up` speaks of a client `increments`, and there is none / write `- increments-add-up: {increments: CLIENT}`",
+            ],
+        ),
+        (
+            with(
+                "phases:\n  - {phase: p, for: 1s}\ninvariants: [{increments-linearizable: {increments: load, from: 0}}]\n",
+            ),
+            &["8: the client `load` reads no count / say where it is"],
+        ),
+        (
             with(
                 "phases:\n  - {phase: p, for: 1s}\ninvariants: [{answered-within: {client: load, deadline: 5s, at_most: 5}}]\n",
             ),

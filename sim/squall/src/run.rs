@@ -283,6 +283,7 @@ fn judge((name, check): &(String, Check), run: &Run) -> Invariant {
     let result = catch_unwind(AssertUnwindSafe(|| check(run)));
     Invariant {
         figures: std::collections::BTreeMap::new(),
+        blames: Vec::new(),
         name: name.clone(),
         holds: Some(result.is_ok()),
         detail: match result {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use squall_check as check;
-use squall_check::{Accounts, Clear, Counted, Invariant, Retries};
+use squall_check::{Accounts, Clear, Counted, Counting, Invariant, Retries, Start};
 
 use super::client::Client;
 use super::duration_or;
@@ -23,6 +23,9 @@ pub(super) const ANSWER_DEADLINE: Duration = Duration::from_secs(12);
 /// How many calls `bounded-retries` allows for a request, unless said otherwise: the lab's six tries of two
 /// reads and two writes.
 pub(super) const CALLS_AT_MOST: u32 = 24;
+
+/// What is written for a counter that begins at what is read first.
+pub(super) const FIRST_READ: &str = "first-read";
 
 pub(super) fn read_all(
     node: Option<&Node>,
@@ -120,6 +123,11 @@ impl<'a> Parameters<'a> {
                 calls: self.calls()?,
                 at_most: self.at_most()?,
             }),
+            check::increments_linearizable::NAME => {
+                Invariant::IncrementsLinearizable(self.counting_up()?)
+            }
+            check::increments_add_up::NAME => Invariant::IncrementsAddUp(self.counting_up()?),
+            check::one_leader_a_term::NAME => Invariant::OneLeaderATerm,
             check::committed_kept::NAME => Invariant::CommittedKept,
             check::etcd_reads::NAME => Invariant::EtcdReads,
             check::leases_last::NAME => Invariant::LeasesLast,
@@ -170,6 +178,44 @@ impl<'a> Parameters<'a> {
         Some(Counted { writes, reads })
     }
 
+    /// The clients of a counter. Nobody needs to read it.
+    fn counting_up(&mut self) -> Option<Counting> {
+        let usual = Counting::default();
+        let increments = self.counting_or("increments", &usual.increments)?;
+        let usual_reads = usual.reads.filter(|usual| {
+            let mut clients = self.clients.iter();
+            clients.any(|client| client.name.value == *usual && client.value.is_some())
+        });
+        let reads = match self.fields.take("reads") {
+            Some(node) => Some(self.counting(node)?),
+            None => usual_reads,
+        };
+        let from = self.start()?;
+        Some(Counting {
+            increments,
+            reads,
+            from,
+        })
+    }
+
+    /// What a counter counts before anything is done.
+    fn start(&mut self) -> Option<Start> {
+        let Some(node) = self.fields.take("from") else {
+            return Some(Counting::default().from);
+        };
+        let text = node.expect_text("from", self.problems)?;
+        if text == FIRST_READ {
+            return Some(Start::FirstRead);
+        }
+        let number = text.parse().ok();
+        if number.is_none() {
+            let message = format!("`{text}` is nothing that a counter begins at");
+            let help = format!("write a number, or `from: {FIRST_READ}`");
+            self.problems.add(node.line, message, help);
+        }
+        number.map(Start::At)
+    }
+
     /// The clients of accounts.
     fn accounts(&mut self) -> Option<Accounts> {
         let usual = Accounts::default();
@@ -210,9 +256,22 @@ impl<'a> Parameters<'a> {
     /// The name of a client that reads a number.
     fn counting(&mut self, node: &Node) -> Option<String> {
         let client = self.client(node)?;
+        self.reading(client, node.line)
+    }
+
+    /// The name of a client that reads a number and may be told under a key.
+    fn counting_or(&mut self, key: &'static str, usual: &str) -> Option<String> {
+        let name = self.client_or(key, usual)?;
+        let mut clients = self.clients.iter();
+        let client = clients.find(|client| client.name.value == name)?;
+        self.reading(client, self.fields.line)
+    }
+
+    /// The name of a client, which must read a number.
+    fn reading(&mut self, client: &Client, line: u32) -> Option<String> {
         if client.value.is_none() {
             self.problems.add(
-                node.line,
+                line,
                 format!("the client `{}` reads no count", client.name.value),
                 "say where it is in the answer, for example `value: $.users`",
             );

@@ -17,7 +17,7 @@ use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
-use squall_check::{Accounts, Clear, Counted, Invariant, Retries};
+use squall_check::{Accounts, Clear, Counted, Counting, Invariant, Retries, Start};
 use squall_cluster::kubernetes::Parameters;
 use squall_record::Verdict;
 use squall_scenario::Scenario;
@@ -624,6 +624,11 @@ fn invariant(clients: &[Client]) -> impl Strategy<Value = Invariant> + use<> {
         Just(Invariant::NoFailedRequest),
         Just(Invariant::NoServerError),
         Just(Invariant::NoEmptySuccess),
+        Just(Invariant::OneLeaderATerm),
+        Just(Invariant::CommittedKept),
+        Just(Invariant::EtcdReads),
+        Just(Invariant::LeasesLast),
+        Just(Invariant::WatchComplete),
         within
             .clone()
             .prop_map(|within| Invariant::Recovers { within }),
@@ -686,8 +691,14 @@ fn of_accounts(all: Vec<String>, keeping: Vec<String>) -> impl Strategy<Value = 
 fn of_counts(all: Vec<String>, counting: Vec<String>) -> impl Strategy<Value = Invariant> {
     let at_most = prop_oneof![Just(24), any::<u32>()];
     let calls = vec(select(counting.clone()), 1..3);
-    (select(all), select(counting), calls, at_most, 0..4_u8).prop_map(
-        |(writes, reads, calls, at_most, kind)| {
+    let kinds = (0..6_u8, select(counting.clone()), start());
+    (select(all), select(counting), calls, at_most, kinds).prop_map(
+        |(writes, reads, calls, at_most, (kind, increments, from))| {
+            let counting = Counting {
+                increments,
+                reads: Some(reads.clone()),
+                from,
+            };
             let counted = Counted {
                 writes: writes.clone(),
                 reads,
@@ -696,6 +707,8 @@ fn of_counts(all: Vec<String>, counting: Vec<String>) -> impl Strategy<Value = I
                 0 => Invariant::NoLostWrite(counted),
                 1 => Invariant::NoRepeatedWrite(counted),
                 2 => Invariant::ReadsGoForward(counted),
+                3 => Invariant::IncrementsLinearizable(counting),
+                4 => Invariant::IncrementsAddUp(counting),
                 _ => Invariant::BoundedRetries(Retries {
                     requests: writes,
                     calls,
@@ -704,4 +717,12 @@ fn of_counts(all: Vec<String>, counting: Vec<String>) -> impl Strategy<Value = I
             }
         },
     )
+}
+
+fn start() -> impl Strategy<Value = Start> {
+    prop_oneof![
+        Just(Start::At(0)),
+        any::<i64>().prop_map(Start::At),
+        Just(Start::FirstRead)
+    ]
 }

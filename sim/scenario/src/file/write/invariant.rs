@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-use squall_check::{Accounts, Clear, Counted, Invariant, Retries};
+use squall_check::{Accounts, Clear, Counted, Counting, Invariant, Retries, Start};
 
 use super::fault::Entries;
 use super::quantity::percent;
 use super::time;
 use super::tree::Tree;
-use crate::file::invariant::{ANSWER_DEADLINE, BALANCE_TOLERANCE, CALLS_AT_MOST, RECOVERS_WITHIN};
+use crate::file::invariant::{
+    ANSWER_DEADLINE, BALANCE_TOLERANCE, CALLS_AT_MOST, FIRST_READ, RECOVERS_WITHIN,
+};
 
 pub(super) fn invariant(invariant: &Invariant) -> Tree {
     let parameters: Entries = match invariant {
@@ -16,6 +18,7 @@ pub(super) fn invariant(invariant: &Invariant) -> Tree {
         | Invariant::NoFailedRequest
         | Invariant::NoServerError
         | Invariant::NoEmptySuccess
+        | Invariant::OneLeaderATerm
         | Invariant::CommittedKept
         | Invariant::EtcdReads
         | Invariant::LeasesLast
@@ -49,6 +52,9 @@ pub(super) fn invariant(invariant: &Invariant) -> Tree {
             entries
         }
         Invariant::BoundedRetries(retries) => of_retries(retries),
+        Invariant::IncrementsLinearizable(counting) | Invariant::IncrementsAddUp(counting) => {
+            of_counting(counting)
+        }
     };
     match parameters.is_empty() {
         true => Tree::text(invariant.name()),
@@ -68,6 +74,22 @@ fn of_accounts(accounts: &Accounts) -> Entries {
     let mut entries = client("transfers", &accounts.transfers, &usual.transfers);
     entries.extend(client("accounts", &accounts.accounts, &usual.accounts));
     entries.extend(duration("settle", accounts.settle, usual.settle));
+    entries
+}
+
+fn of_counting(counting: &Counting) -> Entries {
+    let usual = Counting::default();
+    let mut entries = client("increments", &counting.increments, &usual.increments);
+    if let (Some(reads), Some(usual)) = (&counting.reads, &usual.reads) {
+        entries.extend(client("reads", reads, usual));
+    }
+    if counting.from != usual.from {
+        let from = match counting.from {
+            Start::At(from) => from.to_string(),
+            Start::FirstRead => FIRST_READ.to_owned(),
+        };
+        entries.push(("from".to_owned(), Tree::text(from)));
+    }
     entries
 }
 
