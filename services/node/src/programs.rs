@@ -126,7 +126,17 @@ pub fn programs() -> BTreeMap<&'static str, Program> {
         Program {
             name: "witness",
             about: "Puts an etcd to the test and writes down what it was told",
-            usage: "squall-node witness",
+            usage: "squall-node witness\n\n\
+                    ETCD_ENDPOINTS             the members: http://etcd0:2379,http://etcd1:2379\n\
+                    LISTEN                     /healthz, /metrics and POST /stop (0.0.0.0:8090)\n\
+                    KEYS                       how many keys are written, at most 32 (8)\n\
+                    RATE                       reads and writes a second (20)\n\
+                    LEASE_TTL_S                the TTL that is asked for (5)\n\
+                    DURATION_S                 it stops by itself after so long (never)\n\
+                    CALL_TIMEOUT_MS            for one call (5000)\n\
+                    STOP_TIMEOUT_MS            for all that is done after it is told to stop (20000)\n\n\
+                    One line of JSON for each operation; the invariants committed-kept,\n\
+                    watch-complete, leases-last and etcd-reads judge them. Keys begin with /witness/.",
             load: squall_witness::load,
         },
     ];

@@ -23,8 +23,13 @@
 //! | `increments-linearizable` | [`increments_linearizable`] | a counter counts as if it did one thing at a time |
 //! | `increments-add-up` | [`increments_add_up`] | in the end all acknowledged increments are counted |
 //! | `one-leader-a-term` | [`one_leader_a_term`] | no term of a Raft group has two leaders |
+//! | `committed-kept` | [`committed_kept`] | what etcd acknowledged is there in the end, or overwritten |
+//! | `etcd-reads` | [`etcd_reads`] | etcd's reads are as linearizable as they claim |
+//! | `leases-last` | [`leases_last`] | no key of etcd goes before its lease is out |
+//! | `watch-complete` | [`watch_complete`] | etcd's watch tells every change, once and in order |
 //!
 //! [`linear`] judges histories of operations on one object, for those that are about such.
+//! The last four judge etcd itself from what `services/witness` told in its lines.
 //!
 //! To add one: a file with its `NAME` and `judge`, a variant of [`Invariant`], a row here, its name in
 //! [`NAMES`].
@@ -39,10 +44,13 @@ pub mod balances_sum_to_zero;
 pub mod bounded_retries;
 pub mod clear_settles;
 mod clients;
+pub mod committed_kept;
+pub mod etcd_reads;
 pub mod every_request_answered;
 mod increments;
 pub mod increments_add_up;
 pub mod increments_linearizable;
+pub mod leases_last;
 mod ledger;
 pub mod linear;
 pub mod no_empty_success;
@@ -58,6 +66,8 @@ pub mod refused_not_at_all;
 #[cfg(test)]
 mod samples;
 pub mod unknown_at_most_once;
+pub mod watch_complete;
+mod witness;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -70,7 +80,7 @@ pub use clients::{Accounts, Clear, Counted, Counting, Retries, Start};
 pub use ledger::SETTLE;
 
 /// The names of all invariants, as a scenario writes them.
-pub const NAMES: [&str; 19] = [
+pub const NAMES: [&str; 23] = [
     every_request_answered::NAME,
     no_failed_request::NAME,
     no_server_error::NAME,
@@ -90,6 +100,10 @@ pub const NAMES: [&str; 19] = [
     increments_linearizable::NAME,
     increments_add_up::NAME,
     one_leader_a_term::NAME,
+    committed_kept::NAME,
+    etcd_reads::NAME,
+    leases_last::NAME,
+    watch_complete::NAME,
 ];
 
 /// An invariant with its parameters.
@@ -146,6 +160,14 @@ pub enum Invariant {
     IncrementsAddUp(Counting),
     /// See [`one_leader_a_term`].
     OneLeaderATerm,
+    /// See [`committed_kept`].
+    CommittedKept,
+    /// See [`etcd_reads`].
+    EtcdReads,
+    /// See [`leases_last`].
+    LeasesLast,
+    /// See [`watch_complete`].
+    WatchComplete,
 }
 
 /// Whether each of these holds over a run. Looks at the samples and the happenings, not at the summary.
@@ -180,6 +202,10 @@ impl Invariant {
             Self::IncrementsLinearizable(_) => increments_linearizable::NAME,
             Self::IncrementsAddUp(_) => increments_add_up::NAME,
             Self::OneLeaderATerm => one_leader_a_term::NAME,
+            Self::CommittedKept => committed_kept::NAME,
+            Self::EtcdReads => etcd_reads::NAME,
+            Self::LeasesLast => leases_last::NAME,
+            Self::WatchComplete => watch_complete::NAME,
         }
     }
 
@@ -216,6 +242,10 @@ impl Invariant {
             }
             Self::IncrementsAddUp(counting) => increments_add_up::judge(record, counting),
             Self::OneLeaderATerm => one_leader_a_term::judge(record),
+            Self::CommittedKept => committed_kept::judge(record),
+            Self::EtcdReads => etcd_reads::judge(record),
+            Self::LeasesLast => leases_last::judge(record),
+            Self::WatchComplete => watch_complete::judge(record),
         };
         squall_record::Invariant {
             name: self.name().to_owned(),

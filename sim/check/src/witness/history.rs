@@ -21,7 +21,10 @@ pub(crate) struct History<'a> {
     cut_off: BTreeSet<&'a str>,
     /// What was there when a witness began.
     before: BTreeSet<&'a str>,
+    /// Which key a revision is a change of.
     puts: BTreeMap<i64, &'a str>,
+    /// At which revision a key became a value.
+    placed: BTreeMap<(&'a str, &'a str), i64>,
     /// What does not agree.
     pub(crate) conflicts: Vec<String>,
 }
@@ -31,8 +34,6 @@ pub(crate) struct History<'a> {
 pub(crate) struct Change<'a> {
     /// None if it was deleted.
     pub(crate) value: Option<&'a str>,
-    /// Until when somebody had heard of it, for the first time as far as is told.
-    pub(crate) known_us: u64,
 }
 
 /// A write that was tried.
@@ -88,7 +89,8 @@ impl<'a> History<'a> {
                 _ => (key, value, *revision, told.ok),
             },
             What::Start { kvs, .. } => {
-                self.before.extend(kvs.iter().map(|(_, value, ..)| &**value));
+                self.before
+                    .extend(kvs.iter().map(|(_, value, ..)| &**value));
                 return;
             }
             _ => return,
@@ -151,20 +153,16 @@ impl<'a> History<'a> {
 
     fn change(&mut self, told: &Told, key: &'a str, revision: i64, value: Option<&'a str>) {
         let at = seconds(told.to_us);
-        let new = Change {
-            value,
-            known_us: told.to_us,
-        };
-        let change = self.keys.entry(key).or_default().entry(revision);
-        let change = change.or_insert(new);
+        let changes = self.keys.entry(key).or_default();
+        let change = *changes.entry(revision).or_insert(Change { value });
         if change.value != value {
             let (one, other) = (named(change.value), named(value));
             self.conflicts.push(format!(
                 "revision {revision} of {key} is {one} and, as told at {at}, {other}"
             ));
         }
-        change.known_us = change.known_us.min(told.to_us);
         let Some(value) = value else { return };
+        self.placed.entry((key, value)).or_insert(revision);
         let first = self.puts.entry(revision).or_insert(key);
         if *first != key {
             self.conflicts.push(format!(
@@ -176,17 +174,25 @@ impl<'a> History<'a> {
         }
     }
 
-    /// Whether nobody wrote this value so.
-    fn foreign(&self, key: &str, value: &str, revision: i64) -> Option<String> {
+    /// Why a key cannot have become this at that revision, if nobody wrote it so.
+    pub(crate) fn foreign(&self, key: &str, value: &str, revision: i64) -> Option<String> {
         let Some(write) = self.writes.get(value) else {
             let run = value.split('-').next().unwrap_or(value);
             let may_be = self.cut_off.contains(run) || self.before.contains(value);
             return (!may_be).then(|| format!("{key} became {value}, which nobody wrote"));
         };
-        let says = |what: String| Some(format!("{key} became {value} at revision {revision}, {what}"));
+        let says = |what: String| {
+            Some(format!(
+                "{key} became {value} at revision {revision}, {what}"
+            ))
+        };
         match write {
-            Write { key: other, .. } if *other != key => says(format!("which was written to {other}")),
-            Write { ok: Some(false), .. } => says("a write that was refused".to_owned()),
+            Write { key: other, .. } if *other != key => {
+                says(format!("which was written to {other}"))
+            }
+            Write {
+                ok: Some(false), ..
+            } => says("a write that was refused".to_owned()),
             Write {
                 revision: Some(acknowledged),
                 ..
@@ -195,6 +201,20 @@ impl<'a> History<'a> {
             }
             _ => None,
         }
+    }
+
+    /// All acknowledged writes: value, revision, and the rest.
+    pub(crate) fn acknowledged(&self) -> impl Iterator<Item = (&'a str, i64, &Write<'a>)> {
+        let writes = self.writes.iter();
+        writes.filter_map(|(value, write)| match write.ok {
+            Some(true) => Some((*value, write.revision?, write)),
+            _ => None,
+        })
+    }
+
+    /// The revision at which a key became a value, as far as is known.
+    pub(crate) fn placed(&self, key: &str, value: &str) -> Option<i64> {
+        self.placed.get(&(key, value)).copied()
     }
 
     /// What a key was at a revision, as far as is known: its last change then.

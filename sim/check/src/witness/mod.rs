@@ -150,7 +150,9 @@ pub(crate) fn read(record: &RunRecord) -> Result<Vec<Witness>, String> {
             processes.push((witness, logged.at_us.saturating_sub(line.ended_us)));
         }
         let Some((witness, base_us)) = processes.last_mut() else {
-            return Err(format!("a witness tells something at {at} before its start"));
+            return Err(format!(
+                "a witness tells something at {at} before its start"
+            ));
         };
         if let What::End {} = line.what {
             witness.ended = line.ok;

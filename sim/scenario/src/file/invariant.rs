@@ -128,6 +128,10 @@ impl<'a> Parameters<'a> {
             }
             check::increments_add_up::NAME => Invariant::IncrementsAddUp(self.counting_up()?),
             check::one_leader_a_term::NAME => Invariant::OneLeaderATerm,
+            check::committed_kept::NAME => Invariant::CommittedKept,
+            check::etcd_reads::NAME => Invariant::EtcdReads,
+            check::leases_last::NAME => Invariant::LeasesLast,
+            check::watch_complete::NAME => Invariant::WatchComplete,
             other => unreachable!("{other} is among the names and nobody reads it"),
         })
     }

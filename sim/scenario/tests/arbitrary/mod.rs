@@ -664,6 +664,10 @@ fn invariant(clients: &[Client]) -> impl Strategy<Value = Invariant> + use<> {
         Just(Invariant::NoServerError),
         Just(Invariant::NoEmptySuccess),
         Just(Invariant::OneLeaderATerm),
+        Just(Invariant::CommittedKept),
+        Just(Invariant::EtcdReads),
+        Just(Invariant::LeasesLast),
+        Just(Invariant::WatchComplete),
         within
             .clone()
             .prop_map(|within| Invariant::Recovers { within }),

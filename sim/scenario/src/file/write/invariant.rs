@@ -18,7 +18,11 @@ pub(super) fn invariant(invariant: &Invariant) -> Tree {
         | Invariant::NoFailedRequest
         | Invariant::NoServerError
         | Invariant::NoEmptySuccess
-        | Invariant::OneLeaderATerm => Vec::new(),
+        | Invariant::OneLeaderATerm
+        | Invariant::CommittedKept
+        | Invariant::EtcdReads
+        | Invariant::LeasesLast
+        | Invariant::WatchComplete => Vec::new(),
         Invariant::Recovers { within } => duration("within", *within, RECOVERS_WITHIN),
         Invariant::BalancedAfterRecovery { within, tolerance } => {
             let mut entries = duration("within", *within, RECOVERS_WITHIN);
