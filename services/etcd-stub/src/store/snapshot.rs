@@ -14,6 +14,7 @@ use super::Store;
 use super::hash::CRC;
 use super::history::History;
 use super::leases::{Lease, Leases, reattach};
+use crate::lessor::TTL_MAX_S;
 
 const MAGIC: &[u8; 8] = b"SQETCD\x00\x01";
 const LENGTH_BYTES: usize = 8;
@@ -205,6 +206,11 @@ fn read_leases(body: &mut &[u8], count: u64) -> Result<Leases, String> {
         let LeaseRecord { id, ttl_s } = read(body, &format!("lease {index} of {count}"))?;
         if id == 0 || leases.last_key_value().is_some_and(|(&last, _)| last >= id) {
             return Err(format!("the snapshot's lease {id:x} is out of order"));
+        }
+        if ttl_s > TTL_MAX_S {
+            return Err(format!(
+                "the snapshot's lease {id:x} has a TTL of {ttl_s} s"
+            ));
         }
         let lease = Lease {
             ttl_s,

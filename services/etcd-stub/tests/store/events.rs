@@ -1,7 +1,9 @@
 //! What a watch is given is what made one state out of the other.
 
 use etcd_client::EventType;
+use etcd_client::proto::{PbCompactionRequest, PbDeleteRequest, PbPutRequest};
 use proptest::prelude::*;
+use squall_etcd_stub::command::Action;
 use squall_etcd_stub::refusal::Refusal;
 use squall_etcd_stub::store::Store;
 
@@ -96,4 +98,57 @@ proptest! {
         }
         prop_assert_eq!(&state, model.states.last().unwrap());
     }
+}
+
+fn put(value: &[u8]) -> Action {
+    Action::Put(PbPutRequest {
+        key: b"a".to_vec(),
+        value: value.to_vec(),
+        ..Default::default()
+    })
+}
+
+fn compact(revision: i64) -> Action {
+    Action::Compact(PbCompactionRequest {
+        revision,
+        physical: false,
+    })
+}
+
+/// A watch may begin at the compaction: it is told what changed there, a deletion too, but not what was before.
+#[test]
+fn a_compaction_keeps_its_own_revision() {
+    let mut store = Store::new();
+    let delete = Action::DeleteRange(PbDeleteRequest {
+        key: b"a".to_vec(),
+        ..Default::default()
+    });
+    for action in [put(b"1"), put(b"2"), compact(3)] {
+        store.apply(&action).unwrap();
+    }
+    let (events, _) = store.events(3, b"a", b"", true, usize::MAX).unwrap();
+    let [event] = &events[..] else {
+        panic!("{events:?}");
+    };
+    assert_eq!(event.kv.as_ref().unwrap().value, b"2");
+    assert_eq!(event.prev_kv, None);
+
+    for action in [delete, compact(4)] {
+        store.apply(&action).unwrap();
+    }
+    let (events, _) = store.events(4, b"a", b"", true, usize::MAX).unwrap();
+    assert_eq!(events.len(), 1);
+    assert_eq!(events[0].r#type, EventType::Delete as i32);
+    assert_eq!(events[0].prev_kv, None);
+
+    for action in [put(b"3"), compact(5), put(b"4"), compact(6)] {
+        store.apply(&action).unwrap();
+    }
+    let mut fresh = Store::new();
+    fresh.apply(&put(b"4")).unwrap();
+    assert_eq!(
+        store.size_bytes(),
+        fresh.size_bytes(),
+        "old versions are kept"
+    );
 }
