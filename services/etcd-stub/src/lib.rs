@@ -20,7 +20,6 @@ pub mod lessor;
 pub mod refusal;
 pub mod store;
 
-use squall_host::net::ListenError;
 use squall_host::{Diagnostics, Facts, Host, Launch, Loaded, Shutdown};
 
 pub use config::Config;
@@ -29,7 +28,9 @@ pub use config::Config;
 pub fn load(launch: &Launch) -> Result<Loaded, Diagnostics> {
     let config = Config::read(launch)?;
     let facts = Facts {
-        listens: vec![(config.listen_client, None), (config.listen_peer, None)],
+        listens: (config.listen_client.iter().chain(&config.listen_peer))
+            .map(|address| (*address, None))
+            .collect(),
         ..Facts::default()
     };
     Ok(Loaded::new(facts, move |host, shutdown| {
@@ -38,8 +39,7 @@ pub fn load(launch: &Launch) -> Result<Loaded, Diagnostics> {
 }
 
 /// Serves until a stop is asked for.
-pub async fn run(config: Config, host: Host, shutdown: Shutdown) -> Result<(), ListenError> {
-    let _listener = host.net.listen(config.listen_client)?;
-    shutdown.requested().await;
-    Ok(())
+pub async fn run(config: Config, host: Host, shutdown: Shutdown) -> Result<(), consensus::Error> {
+    let (_group, worker) = consensus::Group::start(&config, &host).await?;
+    worker.run(shutdown).await
 }
