@@ -26,9 +26,9 @@ pub mod store;
 
 use std::time::Duration;
 
-use squall_host::net::ListenError;
 use squall_host::serve::{Http, Http2};
 use squall_host::{Diagnostics, Facts, Host, Launch, Loaded, Shutdown};
+use tokio::task::JoinSet;
 
 pub use config::Config;
 use consensus::Group;
@@ -38,7 +38,9 @@ use grpc::Node;
 pub fn load(launch: &Launch) -> Result<Loaded, Diagnostics> {
     let config = Config::read(launch)?;
     let facts = Facts {
-        listens: vec![(config.listen_client, None), (config.listen_peer, None)],
+        listens: (config.listen_client.iter().chain(&config.listen_peer))
+            .map(|address| (*address, None))
+            .collect(),
         ..Facts::default()
     };
     Ok(Loaded::new(facts, move |host, shutdown| {
@@ -63,15 +65,32 @@ fn limits() -> Http {
     }
 }
 
-/// Serves until a stop is asked for and the requests in progress are done.
-pub async fn run(config: Config, host: Host, shutdown: Shutdown) -> Result<(), ListenError> {
-    let listener = host.net.listen(config.listen_client)?;
+/// Serves until a stop is asked for and the requests in progress are done, or until the member cannot go on:
+/// its disk failed, or it was removed from the group.
+pub async fn run(config: Config, host: Host, shutdown: Shutdown) -> Result<(), consensus::Error> {
+    let (group, worker) = Group::start(&config, &host).await?;
     let node = Node {
-        group: Group::alone(),
-        election_timeout: Duration::from_secs(1),
+        group,
+        election_timeout: config.election,
         shutdown: shutdown.clone(),
     };
     let router = http::with_http(grpc::routes(node.clone()), node);
-    limits().serve(listener, router, shutdown).await;
-    Ok(())
+    let listen = |address| host.net.listen(address);
+    let listeners = config.listen_client.iter().copied().map(listen);
+    let mut serving = JoinSet::new(); // ends with this function
+    for listener in listeners.collect::<Result<Vec<_>, _>>()? {
+        serving.spawn(limits().serve(listener, router.clone(), shutdown.clone()));
+    }
+    // The last answers need the group.
+    let (end, ended) = Shutdown::new();
+    let served = async {
+        while serving.join_next().await.is_some() {}
+        end.request();
+        std::future::pending().await
+    };
+    tokio::select! {
+        biased;
+        result = worker.run(ended) => result,
+        () = served => Ok(()),
+    }
 }
