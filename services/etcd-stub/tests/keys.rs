@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-mod support;
+mod wire;
 
 use std::time::Duration;
 
@@ -11,8 +11,8 @@ use etcd_client::{
     Txn, TxnOp, TxnOpResponse,
 };
 use sha2::{Digest, Sha256};
-use support::{Member, refusal, soon};
 use tonic::Code;
+use wire::{Member, refusal, soon};
 
 #[tokio::test]
 async fn keys_are_put_read_and_deleted() {

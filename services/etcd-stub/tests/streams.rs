@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-mod support;
+mod wire;
 
 use std::time::Duration;
 
@@ -11,8 +11,8 @@ use etcd_client::{
     ProclaimOptions, PutOptions, ResignOptions, WatchFilterType, WatchOptions, WatchResponse,
     WatchStream,
 };
-use support::{Member, refusal, soon};
 use tonic::Code;
+use wire::{Member, refusal, soon};
 
 /// Type, key, value, revision of each event.
 fn events(response: &WatchResponse) -> Vec<(EventType, String, String, i64)> {

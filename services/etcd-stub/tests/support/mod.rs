@@ -1,129 +1,217 @@
-//! A member on a real socket, and a client of it.
+//! Members on loopback with disks in memory.
 
-#![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
+pub(crate) mod disk;
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use etcd_client::{Client, ConnectOptions, Error};
+use etcd_client::proto::{PbPutRequest, PbRangeRequest};
+use squall_etcd_stub::command::Action;
+use squall_etcd_stub::config::{ClusterState, Config};
+use squall_etcd_stub::consensus::{Error, Group, Member};
+use squall_etcd_stub::refusal::Refusal;
+use squall_host::disk::Disk;
+use squall_host::output::{Output, OutputDriver};
 use squall_host::{Host, Launch, Shutdown, Trigger};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinHandle;
-use tonic::Code;
 
-/// Real time that a step may take before a test gives up; nothing is measured by it.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+use disk::TestDisk;
 
-pub struct Member {
-    pub address: SocketAddr,
-    stop: Trigger,
-    running: JoinHandle<()>,
-    data: std::path::PathBuf,
-}
+/// What a member printed.
+#[derive(Clone, Default)]
+pub(crate) struct Lines(Arc<Mutex<Vec<String>>>);
 
-impl Drop for Member {
-    fn drop(&mut self) {
-        self.running.abort();
-        let _ = std::fs::remove_dir_all(&self.data);
+impl OutputDriver for Lines {
+    fn line(&self, line: &str) {
+        self.0.lock().unwrap().push(line.to_owned());
     }
 }
 
-fn free_address(host: &Host) -> SocketAddr {
-    let listener = host.net.listen((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
-    listener.local_addr().unwrap()
+impl Lines {
+    pub(crate) fn having(&self, part: &str) -> Vec<String> {
+        let lines = self.0.lock().unwrap();
+        lines.iter().filter(|line| line.contains(part)).cloned().collect()
+    }
 }
 
-impl Member {
-    /// A group of one, ready to be used.
-    pub async fn start() -> Self {
-        let host = Host::real();
-        let address = free_address(&host);
-        let peer = free_address(&host);
-        let data = std::env::temp_dir().join(format!(
-            "squall-etcd-stub-{}-{}",
-            std::process::id(),
-            address.port()
-        ));
-        let flags = [
-            ("name", "m1".to_owned()),
-            ("data-dir", data.to_str().unwrap().to_owned()),
-            ("listen-client-urls", format!("http://{address}")),
-            ("advertise-client-urls", format!("http://{address}")),
-            ("listen-peer-urls", format!("http://{peer}")),
-            ("initial-advertise-peer-urls", format!("http://{peer}")),
-            ("initial-cluster", format!("m1=http://{peer}")),
-        ];
-        let launch = Launch {
-            args: flags
+/// A place for a member: its address, its disk, what it printed.
+pub(crate) struct Place {
+    pub(crate) config: Config,
+    pub(crate) disk: TestDisk,
+    pub(crate) lines: Lines,
+    pub(crate) running: Option<Running>,
+}
+
+pub(crate) struct Running {
+    pub(crate) group: Group,
+    pub(crate) task: JoinHandle<Result<(), Error>>,
+    pub(crate) trigger: Trigger,
+}
+
+/// Ports that were free a moment ago.
+fn ports(count: usize) -> Vec<u16> {
+    let net = Host::real().net;
+    let listen = |_| net.listen((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+    let listeners: Vec<_> = (0..count).map(listen).collect();
+    let port = |l: &squall_host::net::TcpListener| l.local_addr().unwrap().port();
+    listeners.iter().map(port).collect()
+}
+
+/// Places for so many members of a new group.
+pub(crate) fn places(count: usize) -> Vec<Place> {
+    let ports = ports(count);
+    let url = |port: u16| format!("http://127.0.0.1:{port}");
+    let initial: BTreeMap<String, Vec<String>> = ports
+        .iter()
+        .enumerate()
+        .map(|(n, port)| (format!("m{n}"), vec![url(*port)]))
+        .collect();
+    let place = |(n, port): (usize, &u16)| {
+        place(&format!("m{n}"), *port, initial.clone(), ClusterState::New)
+    };
+    ports.iter().enumerate().map(place).collect()
+}
+
+/// A place for a member that was added.
+pub(crate) fn place(
+    name: &str,
+    port: u16,
+    initial_cluster: BTreeMap<String, Vec<String>>,
+    initial_cluster_state: ClusterState,
+) -> Place {
+    let config = Config {
+        name: name.to_owned(),
+        data_dir: "/data".to_owned(),
+        listen_peer: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, port))],
+        advertise_peer: vec![format!("http://127.0.0.1:{port}")],
+        advertise_client: vec![format!("http://{name}:2379")],
+        initial_cluster,
+        initial_cluster_state,
+        heartbeat: Duration::from_millis(20),
+        election: Duration::from_millis(200),
+        ..Config::read(&Launch::default()).unwrap()
+    };
+    Place {
+        config,
+        disk: TestDisk::default(),
+        lines: Lines::default(),
+        running: None,
+    }
+}
+
+pub(crate) fn free_port() -> u16 {
+    ports(1)[0]
+}
+
+impl Place {
+    pub(crate) fn host(&self) -> Host {
+        let real = Host::real();
+        let disk = Disk::new(self.disk.clone());
+        Host::new(&self.config.name, real.net, disk, Output::new(self.lines.clone()))
+    }
+
+    pub(crate) async fn try_start(&mut self) -> Result<(), Error> {
+        let host = self.host();
+        let (group, worker) = Group::start(&self.config, &host).await?;
+        let (trigger, shutdown) = Shutdown::new();
+        let task = tokio::spawn(worker.run(shutdown));
+        self.running = Some(Running {
+            group,
+            task,
+            trigger,
+        });
+        Ok(())
+    }
+
+    pub(crate) async fn start(&mut self) {
+        self.try_start().await.unwrap();
+    }
+
+    pub(crate) fn group(&self) -> &Group {
+        &self.running.as_ref().unwrap().group
+    }
+
+    pub(crate) fn id(&self) -> u64 {
+        self.group().standing().member_id
+    }
+
+    /// Drops all that the member does, as a kill does.
+    pub(crate) async fn kill(&mut self) {
+        let running = self.running.take().unwrap();
+        running.task.abort();
+        let _ = running.task.await;
+    }
+
+    /// Why it ended by itself.
+    pub(crate) async fn ended(&mut self) -> Result<(), Error> {
+        self.running.take().unwrap().task.await.unwrap()
+    }
+}
+
+pub(crate) async fn start(places: &mut [Place]) {
+    for place in places {
+        place.start().await;
+    }
+}
+
+pub(crate) fn put_action(key: &str, value: &str) -> Action {
+    Action::Put(PbPutRequest {
+        key: key.into(),
+        value: value.into(),
+        ..Default::default()
+    })
+}
+
+pub(crate) async fn put(group: &Group, key: &str, value: &str) -> Result<i64, Refusal> {
+    let done = group.propose(put_action(key, value)).await?;
+    Ok(done.revision)
+}
+
+/// The value that a linearizable read gives.
+pub(crate) async fn get(group: &Group, key: &str) -> Result<Option<String>, Refusal> {
+    group.catch_up().await?;
+    Ok(peek(group, key))
+}
+
+/// The value that the member has.
+pub(crate) fn peek(group: &Group, key: &str) -> Option<String> {
+    let request = PbRangeRequest {
+        key: key.into(),
+        ..Default::default()
+    };
+    let found = group.look(|store| store.range(&request)).unwrap();
+    let kv = found.kvs.into_iter().next()?;
+    Some(String::from_utf8(kv.value).unwrap())
+}
+
+/// Waits, without a limit of its own: the test's runner has one.
+pub(crate) async fn until(mut is_so: impl FnMut() -> bool) {
+    while !is_so() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Who leads, as all that run agree, once they do.
+pub(crate) async fn leader(places: &[Place]) -> usize {
+    loop {
+        let running = || places.iter().filter(|place| place.running.is_some());
+        let leader = running().next().and_then(|place| place.group().standing().leader);
+        if let Some(leader) = leader
+            && running().all(|place| place.group().standing().leader == Some(leader))
+            && let Some(at) = places
                 .iter()
-                .map(|(name, value)| format!("--{name}={value}"))
-                .collect(),
-            ..Launch::default()
-        };
-        let loaded = squall_etcd_stub::load(&launch).unwrap();
-        let (stop, shutdown) = Shutdown::new();
-        let running = tokio::spawn(async move { loaded.start(host, shutdown).await.unwrap() });
-        let member = Self {
-            address,
-            stop,
-            running,
-            data,
-        };
-        let healthy = async {
-            while !member.ask("GET /health").await.starts_with("HTTP/1.1 200") {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        tokio::time::timeout(PATIENCE, healthy).await.unwrap();
-        member
-    }
-
-    pub async fn client(&self) -> Client {
-        self.client_with(ConnectOptions::new()).await
-    }
-
-    pub async fn client_with(&self, options: ConnectOptions) -> Client {
-        Client::connect([self.address.to_string()], Some(options))
-            .await
-            .unwrap()
-    }
-
-    /// One HTTP/1.1 request on a connection of its own: the whole answer, empty if there is none.
-    pub async fn ask(&self, line: &str) -> String {
-        let Ok(mut stream) = Host::real().net.connect(self.address).await else {
-            return String::new();
-        };
-        let request = format!("{line} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        let _ = stream.read_to_string(&mut answer).await;
-        answer
-    }
-
-    /// Asks it to stop.
-    pub fn stop(&self) {
-        self.stop.request();
-    }
-
-    /// Returns when it has stopped.
-    pub async fn stopped(mut self) {
-        let running = &mut self.running;
-        tokio::time::timeout(PATIENCE, running)
-            .await
-            .unwrap()
-            .unwrap();
+                .position(|place| place.running.is_some() && place.id() == leader)
+        {
+            return at;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 
-/// What etcd says no with.
-pub fn refusal<T: std::fmt::Debug>(result: Result<T, Error>) -> (Code, String) {
-    match result {
-        Err(Error::GRpcStatus(status)) => (status.code(), status.message().to_owned()),
-        other => panic!("not refused: {other:?}"),
-    }
-}
-
-/// Gives up on what does not come.
-pub async fn soon<T>(future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(PATIENCE, future).await.unwrap()
+pub(crate) fn names(members: &[Member]) -> Vec<&str> {
+    let mut names: Vec<_> = members.iter().map(|member| &member.name[..]).collect();
+    names.sort_unstable();
+    names
 }
