@@ -26,12 +26,11 @@ pub mod store;
 
 use std::time::Duration;
 
+use futures::future::join_all;
 use squall_host::serve::{Http, Http2};
 use squall_host::{Diagnostics, Facts, Host, Launch, Loaded, Shutdown};
-use tokio::task::JoinSet;
 
 pub use config::Config;
-use consensus::Group;
 use grpc::Node;
 
 /// Reads flags and environment; see [`Config`].
@@ -48,14 +47,12 @@ pub fn load(launch: &Launch) -> Result<Loaded, Diagnostics> {
     }))
 }
 
-/// Requests in progress may take this long once a stop is asked for (etcd: the request timeout).
-const GRACE: Duration = Duration::from_secs(7);
-
-/// The bounds of the client port; etcd's server has the same pings and no bound on streams.
-fn limits() -> Http {
+/// The bounds of the client port; etcd's server has the same pings and no bound on streams. What is in
+/// progress when a stop is asked for may take as long as a request.
+fn limits(request_timeout: Duration) -> Http {
     Http {
         connections_max: 16_384,
-        grace: GRACE,
+        grace: request_timeout,
         http2: Some(Http2 {
             streams_max: 16_384,
             ping_after: Duration::from_secs(2 * 60 * 60),
@@ -65,32 +62,32 @@ fn limits() -> Http {
     }
 }
 
-/// Serves until a stop is asked for and the requests in progress are done, or until the member cannot go on:
-/// its disk failed, or it was removed from the group.
+/// Serves until a stop is asked for and the requests in progress are done, or until the member cannot go on.
 pub async fn run(config: Config, host: Host, shutdown: Shutdown) -> Result<(), consensus::Error> {
-    let (group, worker) = Group::start(&config, &host).await?;
+    let listeners = (config.listen_client.iter())
+        .map(|address| host.net.listen(*address))
+        .collect::<Result<Vec<_>, _>>()?;
+    let (group, worker) = consensus::Group::start(&config, &host).await?;
     let node = Node {
         group,
         election_timeout: config.election,
+        request_bytes_max: config.max_request_bytes,
         shutdown: shutdown.clone(),
     };
+    let limits = limits(config.request_timeout());
     let router = http::with_http(grpc::routes(node.clone()), node);
-    let listen = |address| host.net.listen(address);
-    let listeners = config.listen_client.iter().copied().map(listen);
-    let mut serving = JoinSet::new(); // ends with this function
-    for listener in listeners.collect::<Result<Vec<_>, _>>()? {
-        serving.spawn(limits().serve(listener, router.clone(), shutdown.clone()));
-    }
-    // The last answers need the group.
-    let (end, ended) = Shutdown::new();
-    let served = async {
-        while serving.join_next().await.is_some() {}
-        end.request();
-        std::future::pending().await
-    };
+    let serving = listeners
+        .into_iter()
+        .map(|listener| limits.serve(listener, router.clone(), shutdown.clone()));
+    // Its requests need the group to the last one.
+    let (stop, stopped) = Shutdown::new();
+    let working = worker.run(stopped);
+    tokio::pin!(working);
     tokio::select! {
         biased;
-        result = worker.run(ended) => result,
-        () = served => Ok(()),
+        ended = &mut working => return ended,
+        _ = join_all(serving) => {}
     }
+    stop.request();
+    working.await
 }

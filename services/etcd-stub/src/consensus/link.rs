@@ -95,7 +95,7 @@ impl Link {
                 Ok(Some(stream)) => {
                     complaint.clear();
                     self.active.set(self.to, Some(Instant::now()));
-                    self.tell(Event::Connected(self.to)).await;
+                    self.tell(Event::Connected).await;
                     let ended = Pump::new(&self, stream).run(&mut queue).await;
                     self.active.set(self.to, None);
                     match ended {

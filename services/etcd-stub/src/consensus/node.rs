@@ -223,7 +223,7 @@ impl Node {
                 // What Raft has no use for it says; nothing follows from it.
                 let _ = self.raw.step(message);
             }
-            Event::Connected(_) => self.advance_ticks(),
+            Event::Connected => self.advance_ticks(),
             Event::Unreachable(id) => self.raw.report_unreachable(id),
             Event::Snapshot(id, true) => self.raw.report_snapshot(id, SnapshotStatus::Finish),
             Event::Snapshot(id, false) => self.raw.report_snapshot(id, SnapshotStatus::Failure),
@@ -320,8 +320,15 @@ impl Node {
         Ok(())
     }
 
+    /// Whether there is a leader, and what is meant for it reaches it. Otherwise proposals are held back: what
+    /// Raft sends over a link that is not there is lost.
+    fn has_leader(&self) -> bool {
+        let leader = self.raw.raft.leader_id;
+        leader != 0 && (self.leads() || self.peers.active.since(leader).is_some())
+    }
+
     fn propose_held(&mut self) {
-        while self.raw.raft.leader_id != 0 && self.removed.is_none() && !self.waiters.is_idle() {
+        while self.has_leader() && self.removed.is_none() && !self.waiters.is_idle() {
             let proposals = self.waiters.take(BATCH_BYTES);
             if proposals.is_empty() {
                 continue;
@@ -341,7 +348,7 @@ impl Node {
     fn ask_reads(&mut self) {
         let raft = &self.raw.raft;
         // A leader that has committed nothing in its term does not know what is committed, and is silent.
-        if raft.leader_id != 0 && raft.commit_to_current_term() {
+        if self.has_leader() && raft.commit_to_current_term() {
             let leader = (raft.leader_id, raft.term);
             if let Some(question) = self.reads.question(leader, Instant::now()) {
                 self.raw.read_index(question);

@@ -19,8 +19,8 @@ const QUEUE_MAX: usize = 4096;
 /// What the network has for the member.
 pub(super) enum Event {
     Raft(Message),
-    /// There is a connection to a member.
-    Connected(u64),
+    /// There is a connection to another member.
+    Connected,
     /// There is none, or it was lost and something with it.
     Unreachable(u64),
     /// A snapshot was sent to a member, or was not.

@@ -7,7 +7,7 @@ use etcd_client::proto::{
 };
 use tonic::{Request, Response, Status};
 
-use super::{Answers, Node, REQUEST_BYTES_MAX};
+use super::{Answers, Node};
 use crate::command::{Action, Reply};
 use crate::consensus::Done;
 use crate::refusal::Refusal;
@@ -30,9 +30,6 @@ impl Node {
     /// Puts an action into the log, if it can be done at all.
     pub(super) async fn propose(&self, action: Action) -> Result<Done, Refusal> {
         store::check(&action)?;
-        if action.encoded_len() > REQUEST_BYTES_MAX {
-            return Err(Refusal::RequestTooLarge);
-        }
         self.group.propose(action).await
     }
 

@@ -52,10 +52,8 @@ mod electionpb {
 
 /// The version that we say we are: Debian's, whose `etcdctl` and answers ours are held against.
 pub(crate) const VERSION: &str = "3.4.23";
-/// `--max-request-bytes`, of what is proposed.
-const REQUEST_BYTES_MAX: usize = 3 * 512 * 1_024;
 /// What a message may have beyond its request (etcd: `grpcOverheadBytes`).
-const MESSAGE_BYTES_MAX: usize = REQUEST_BYTES_MAX + 512 * 1_024;
+const MESSAGE_OVERHEAD_BYTES: usize = 512 * 1_024;
 
 /// A stream of answers.
 type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
@@ -66,10 +64,17 @@ pub(crate) struct Node {
     pub(crate) group: Group,
     /// `--election-timeout`.
     pub(crate) election_timeout: Duration,
+    /// `--max-request-bytes`.
+    pub(crate) request_bytes_max: usize,
     pub(crate) shutdown: Shutdown,
 }
 
 impl Node {
+    /// What a message has at most.
+    fn message_bytes_max(&self) -> usize {
+        self.request_bytes_max + MESSAGE_OVERHEAD_BYTES
+    }
+
     /// The header of an answer as of a revision of the store.
     fn header(&self, revision: i64) -> Option<PbResponseHeader> {
         let standing = self.group.standing();
@@ -91,7 +96,7 @@ impl Node {
 pub(crate) fn routes(node: Node) -> Router {
     macro_rules! server {
         ($server:ident) => {
-            $server::new(node.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX)
+            $server::new(node.clone()).max_decoding_message_size(node.message_bytes_max())
         };
     }
     let mut routes = Routes::builder();

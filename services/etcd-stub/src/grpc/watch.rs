@@ -13,7 +13,7 @@ use prost::Message;
 use tokio::time::{Instant, sleep_until};
 use tonic::{Request, Response, Status, Streaming};
 
-use super::{Answers, MESSAGE_BYTES_MAX, Node, guard};
+use super::{Answers, Node, guard};
 use crate::refusal::Refusal;
 
 /// About what one answer has of a long past.
@@ -246,7 +246,7 @@ impl Stream {
                     }
                     watch.is_quiet = false;
                     let bytes_max = match watch.fragment {
-                        true => MESSAGE_BYTES_MAX,
+                        true => self.node.message_bytes_max(),
                         false => usize::MAX,
                     };
                     let mut fragments = fragments(events, bytes_max).into_iter().peekable();
