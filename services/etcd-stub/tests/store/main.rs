@@ -5,6 +5,7 @@
 
 mod against_etcd;
 mod behaviour;
+mod checks;
 mod events;
 mod generate;
 mod model;
