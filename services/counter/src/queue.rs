@@ -91,8 +91,8 @@ impl Queue {
     ) -> Result<(), Undone> {
         match outcome {
             Ok(Outcome::Applied) => {
-                for (value, pending) in (before + 1..).zip(taken) {
-                    pending.answer(Ok(value));
+                for (nth, pending) in (1..).zip(taken) {
+                    pending.answer(Ok(before + nth));
                 }
             }
             Ok(Outcome::Stale) => self.give_back(taken),
