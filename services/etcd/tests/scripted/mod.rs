@@ -21,7 +21,7 @@ use tonic::{Request, Response, Status};
 
 /// What goes wrong with a call.
 #[derive(Clone, Debug)]
-pub enum Fault {
+pub(crate) enum Fault {
     None,
     /// Answered with this, and not done.
     Before(Status),
@@ -37,20 +37,20 @@ pub enum Fault {
 
 /// A call that has come.
 #[derive(Clone, Debug)]
-pub struct Call {
-    pub member: usize,
-    pub what: &'static str,
+pub(crate) struct Call {
+    pub(crate) member: usize,
+    pub(crate) what: &'static str,
     /// The how many-eth of its kind, from 1.
-    pub nth: usize,
+    pub(crate) nth: usize,
     /// Whether it puts the counter's key.
-    pub counts: bool,
+    pub(crate) counts: bool,
 }
 
 type Script = Box<dyn FnMut(&Call) -> Fault + Send>;
 
 /// The group.
 #[derive(Clone)]
-pub struct Scripted(Arc<Shared>);
+pub(crate) struct Scripted(Arc<Shared>);
 
 struct Shared {
     data: Mutex<Data>,
@@ -58,13 +58,13 @@ struct Shared {
 }
 
 #[derive(Default)]
-pub struct Data {
-    pub revision: i64,
-    pub keys: BTreeMap<Vec<u8>, PbKeyValue>,
-    pub leases: BTreeMap<i64, i64>,
-    pub seen: BTreeMap<&'static str, usize>,
+pub(crate) struct Data {
+    pub(crate) revision: i64,
+    pub(crate) keys: BTreeMap<Vec<u8>, PbKeyValue>,
+    pub(crate) leases: BTreeMap<i64, i64>,
+    pub(crate) seen: BTreeMap<&'static str, usize>,
     /// Of each transaction that would put the counter's key, whether its compares held.
-    pub counted: Vec<bool>,
+    pub(crate) counted: Vec<bool>,
     events: Vec<(i64, PbEvent)>,
 }
 
@@ -75,7 +75,7 @@ struct Member {
 }
 
 impl Scripted {
-    pub fn new(script: impl FnMut(&Call) -> Fault + Send + 'static) -> Self {
+    pub(crate) fn new(script: impl FnMut(&Call) -> Fault + Send + 'static) -> Self {
         Self(Arc::new(Shared {
             data: Mutex::new(Data {
                 revision: 1,
@@ -86,15 +86,15 @@ impl Scripted {
     }
 
     /// From now on it fails like this.
-    pub fn script(&self, script: impl FnMut(&Call) -> Fault + Send + 'static) {
+    pub(crate) fn script(&self, script: impl FnMut(&Call) -> Fault + Send + 'static) {
         *self.0.script.lock().unwrap() = Box::new(script);
     }
 
-    pub fn data<T>(&self, look: impl FnOnce(&mut Data) -> T) -> T {
+    pub(crate) fn data<T>(&self, look: impl FnOnce(&mut Data) -> T) -> T {
         look(&mut self.0.data.lock().unwrap())
     }
 
-    pub fn value(&self, key: &str) -> Option<String> {
+    pub(crate) fn value(&self, key: &str) -> Option<String> {
         self.data(|data| {
             let key = data.keys.get(key.as_bytes())?;
             Some(String::from_utf8(key.value.clone()).unwrap())
@@ -102,12 +102,12 @@ impl Scripted {
     }
 
     /// How many calls of a kind have come.
-    pub fn seen(&self, what: &str) -> usize {
+    pub(crate) fn seen(&self, what: &str) -> usize {
         self.data(|data| data.seen.get(what).copied().unwrap_or(0))
     }
 
     /// A member on a port of its own; all its connections end with the handle.
-    pub async fn member(&self, host: &Host, at: usize) -> (SocketAddr, AbortHandle) {
+    pub(crate) async fn member(&self, host: &Host, at: usize) -> (SocketAddr, AbortHandle) {
         let any = "127.0.0.1:0".parse().unwrap();
         let listener = host.net.listen(any).unwrap();
         let address = listener.local_addr().unwrap();
@@ -115,7 +115,11 @@ impl Scripted {
     }
 
     /// A member that listens there.
-    pub fn serve(&self, mut listener: squall_host::net::TcpListener, at: usize) -> AbortHandle {
+    pub(crate) fn serve(
+        &self,
+        mut listener: squall_host::net::TcpListener,
+        at: usize,
+    ) -> AbortHandle {
         let shared = self.0.clone();
         let member = Member { shared, at };
         let routes = Routes::new(PbKvServer::new(member.clone()))
@@ -212,7 +216,7 @@ impl Data {
         }
     }
 
-    pub fn put(&mut self, key: &[u8], value: &[u8], lease: i64, at: i64) {
+    pub(crate) fn put(&mut self, key: &[u8], value: &[u8], lease: i64, at: i64) {
         let old = self.keys.get(key);
         let kv = PbKeyValue {
             key: key.to_vec(),
@@ -231,7 +235,7 @@ impl Data {
         self.events.push((at, event));
     }
 
-    pub fn delete(&mut self, key: &[u8], end: &[u8], at: i64) -> i64 {
+    pub(crate) fn delete(&mut self, key: &[u8], end: &[u8], at: i64) -> i64 {
         let gone = self.selected(key, end);
         for kv in &gone {
             self.keys.remove(&kv.key);
@@ -250,7 +254,7 @@ impl Data {
     }
 
     /// A lease ends, and its keys with it.
-    pub fn revoke(&mut self, lease: i64) -> bool {
+    pub(crate) fn revoke(&mut self, lease: i64) -> bool {
         let was = self.leases.remove(&lease).is_some();
         let keys = self.keys.values().filter(|kv| kv.lease == lease);
         let keys: Vec<_> = keys.map(|kv| kv.key.clone()).collect();
@@ -336,15 +340,15 @@ fn counts(request: &PbTxnRequest) -> bool {
     ops.any(|op| matches!(&op.request, Some(PbTxnOpRequest::RequestPut(put)) if put.key == b"key"))
 }
 
-pub fn lease_not_found() -> Status {
+pub(crate) fn lease_not_found() -> Status {
     Status::not_found("etcdserver: requested lease not found")
 }
 
-pub fn timed_out() -> Status {
+pub(crate) fn timed_out() -> Status {
     Status::unavailable("etcdserver: request timed out")
 }
 
-pub fn no_leader() -> Status {
+pub(crate) fn no_leader() -> Status {
     Status::unavailable("etcdserver: no leader")
 }
 
