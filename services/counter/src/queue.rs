@@ -12,6 +12,9 @@ use tokio::sync::{Notify, oneshot};
 use crate::error::Undone;
 use crate::store::Outcome;
 
+/// The part of a caller's time that is left for telling it.
+const MARGIN: u32 = 20;
+
 /// The queue. Clones share it.
 #[derive(Clone, Default)]
 pub(crate) struct Queue(Arc<Shared>);
@@ -31,7 +34,8 @@ struct Waiting {
 /// An increment that waits for its value.
 pub(crate) struct Pending {
     number: u64,
-    /// Until when somebody waits.
+    /// Until when it is to be served: a little before its caller leaves, so that whoever can be told what
+    /// became of it is told that, and not that nobody knows.
     pub(crate) deadline: Deadline,
     reply: oneshot::Sender<Result<i64, Undone>>,
 }
@@ -44,9 +48,10 @@ impl Queue {
             let mut waiting = self.lock();
             waiting.next += 1;
             let number = waiting.next;
+            let time = deadline.remaining();
             waiting.pending.push_back(Pending {
                 number,
-                deadline,
+                deadline: deadline.at_most(time - time / MARGIN),
                 reply,
             });
             number
@@ -91,8 +96,8 @@ impl Queue {
     ) -> Result<(), Undone> {
         match outcome {
             Ok(Outcome::Applied) => {
-                for (value, pending) in (before + 1..).zip(taken) {
-                    pending.answer(Ok(value));
+                for (nth, pending) in (1..).zip(taken) {
+                    pending.answer(Ok(before + nth));
                 }
             }
             Ok(Outcome::Stale) => self.give_back(taken),
@@ -114,10 +119,13 @@ impl Queue {
     fn give_back(&self, taken: Vec<Pending>) {
         let mut waiting = self.lock();
         for pending in taken.into_iter().rev() {
-            // Who has given up meanwhile was told that nobody knows; it is not to be applied late.
-            if !pending.reply.is_closed() {
+            if pending.deadline.is_over() {
+                let why = "there was no time left to try again";
+                pending.answer(Err(Undone::NotApplied(why.to_owned())));
+            } else if !pending.reply.is_closed() {
                 waiting.pending.push_front(pending);
             }
+            // Who has left meanwhile was told that nobody knows; it is not to be applied late.
         }
     }
 
