@@ -151,3 +151,13 @@ fn seconds(us: u64, is_exact: bool) -> String {
         false => format!("{whole}.{:03}", rest / 1000),
     }
 }
+
+/// A name, or its end if it is too long: the beginnings of pods' names are alike.
+fn short(name: &str, most: usize) -> String {
+    let length = name.chars().count();
+    if length <= most {
+        return name.to_owned();
+    }
+    let end = name.chars().skip(length - most + 1);
+    "…".chars().chain(end).collect()
+}

@@ -5,10 +5,10 @@ use std::io::{self, Write};
 
 use super::rows::rows;
 use super::scale::Scale;
-use super::{Bar, Drawing, End};
+use super::{Bar, Drawing, End, short};
 
 /// All in pixels.
-const NAMES: usize = 260;
+const NAMES: usize = 300;
 const WIDTH: usize = 900;
 const ROW: usize = 24;
 const MARGIN: usize = 12;
@@ -54,7 +54,7 @@ pub fn write(drawing: &Drawing, out: &mut impl Write) -> io::Result<()> {
     }
     let mut y = top;
     for (lane, laid) in &lanes {
-        text(out, MARGIN, y + 16, INK, &lane.name)?;
+        text(out, MARGIN, y + 16, INK, &short(&lane.name, NAMES / LETTER))?;
         let (rows, left_out) = laid;
         for row in rows {
             for placed in row {

@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use super::instances::Step;
 use super::rows::rows;
 use super::scale::Scale;
-use super::{Bar, Drawing, End, Lane};
+use super::{Bar, Drawing, End, Lane, short};
 
 /// The columns of the time.
 const WIDTH: usize = 84;
@@ -31,7 +31,7 @@ pub fn write(drawing: &Drawing, out: &mut impl Write) -> io::Result<()> {
     let scale = Scale::of(&drawing.stretch, WIDTH);
     writeln!(out, "{}", drawing.stretch.why)?;
     writeln!(out)?;
-    let names = drawing.lanes.iter().map(|lane| short(&lane.name));
+    let names = drawing.lanes.iter().map(|lane| short(&lane.name, NAME_MAX));
     let names: Vec<String> = names.collect();
     let indent = names.iter().map(|name| name.chars().count()).max();
     let indent = indent.unwrap_or(0) + 2;
@@ -103,18 +103,6 @@ fn write_steps(steps: &[Step], scale: &Scale, out: &mut impl Write) -> io::Resul
 fn line(out: &mut impl Write, indent: usize, name: &str, text: &str) -> io::Result<()> {
     let line = format!("{name:indent$}{text}");
     writeln!(out, "{}", line.trim_end())
-}
-
-/// A name, or its end if it is too long: the beginnings of pods' names are alike.
-fn short(name: &str) -> String {
-    let length = name.chars().count();
-    match length > NAME_MAX {
-        false => name.to_owned(),
-        true => "…"
-            .chars()
-            .chain(name.chars().skip(length - NAME_MAX + 1))
-            .collect(),
-    }
 }
 
 /// The instants at which the quarters begin.
