@@ -4,12 +4,15 @@
 
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::ValueEnum;
-use squall_record::Sample;
+use squall_record::{RunRecord, Sample};
+use squall_report::history::draw::{self, Stretch};
 use squall_report::history::{edn, operations, write_json_lines};
+use squall_scenario::units;
 
-use crate::exit::{Exit, written};
+use crate::exit::{Exit, say, written};
 use crate::record;
 
 /// What `squall history` can be asked for.
@@ -22,8 +25,14 @@ pub(crate) struct HistoryArgs {
     /// Only the requests of this client; may be given several times
     #[arg(long, value_name = "NAME")]
     client: Vec<String>,
+    /// Draw what an invariant blames; the same as `--format text`
+    #[arg(long)]
+    draw: bool,
+    /// Draw the requests around this time instead: `12.5s`
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    around: Option<Duration>,
     /// In which form
-    #[arg(long, value_enum, default_value_t = Form::Jsonl)]
+    #[arg(long, value_enum, default_value_t = Form::Jsonl, default_value_if("draw", "true", "text"))]
     format: Form,
 }
 
@@ -33,6 +42,10 @@ enum Form {
     Jsonl,
     /// A map of Clojure's data a line, as Jepsen's `history.edn`
     Edn,
+    /// A picture of a stretch in letters
+    Text,
+    /// The same picture as SVG
+    Svg,
 }
 
 const EXAMPLES: &str = "\
@@ -46,6 +59,9 @@ Examples:
   squall run FILE --record run.json; squall history run.json
   squall history run.json --client transfers --client accounts
   squall history run.json --format edn > history.edn
+  squall history run.json --draw                     what the first broken invariant blames
+  squall history run.json --draw --around 12.5s --client increments
+  squall history run.json --format svg > history.svg
 
 Exit status: 0, or 2 when there was no request";
 
@@ -55,6 +71,20 @@ pub(crate) fn history(args: &HistoryArgs) -> Exit {
         Ok(record) => record,
         Err(exit) => return exit,
     };
+    match args.format {
+        Form::Jsonl | Form::Edn if args.draw || args.around.is_some() => {
+            say(
+                "error: this form is no picture\n  help: write `--draw`, `--format text` or `--format svg`",
+            );
+            Exit::BadInput
+        }
+        Form::Jsonl | Form::Edn => listed(&record, args),
+        Form::Text | Form::Svg => drawn(&record, args),
+    }
+}
+
+/// Prints all of it.
+fn listed(record: &RunRecord, args: &HistoryArgs) -> Exit {
     let is_asked_for = |sample: &&Sample| {
         let mut names = args.client.iter();
         args.client.is_empty() || names.any(|name| sample.client.as_str() == name)
@@ -62,12 +92,35 @@ pub(crate) fn history(args: &HistoryArgs) -> Exit {
     let samples: Vec<&Sample> = record.samples.iter().filter(is_asked_for).collect();
     let mut out = BufWriter::new(io::stdout().lock());
     let result = match args.format {
-        Form::Jsonl => write_json_lines(operations(&samples), &mut out),
         Form::Edn => edn::write(operations(&samples), &mut out),
+        _ => write_json_lines(operations(&samples), &mut out),
     };
     written(result.and_then(|()| out.flush()));
     match samples.is_empty() {
         true => Exit::Unknown,
         false => Exit::Passed,
     }
+}
+
+/// Draws a stretch of it.
+fn drawn(record: &RunRecord, args: &HistoryArgs) -> Exit {
+    let around_us = args.around.map(|around| {
+        let us = around.as_micros();
+        u64::try_from(us).unwrap_or(u64::MAX)
+    });
+    let Some(stretch) = Stretch::of(record, &args.client, around_us) else {
+        return Exit::Unknown;
+    };
+    let drawing = draw::draw(record, &args.client, stretch);
+    let mut out = BufWriter::new(io::stdout().lock());
+    let result = match args.format {
+        Form::Svg => draw::svg::write(&drawing, &mut out),
+        _ => draw::text::write(&drawing, &mut out),
+    };
+    written(result.and_then(|()| out.flush()));
+    Exit::Passed
+}
+
+fn time(text: &str) -> Result<Duration, String> {
+    units::duration(text).map_err(|bad| format!("{}; {}", bad.message, bad.help))
 }

@@ -63,3 +63,34 @@ fn who_sent_nothing_is_no_client() {
         err(&output)
     );
 }
+
+#[test]
+fn a_stretch_is_drawn() {
+    let folder = folder("history-drawn");
+    std::fs::write(folder.join("run.json"), RECORD).unwrap();
+    let drawn = squall(
+        &folder,
+        &["history", "run.json", "--draw", "--client", "load"],
+    );
+    assert_eq!(drawn.status.code(), Some(0), "{}", err(&drawn));
+    let said = out(&drawn);
+    assert!(said.starts_with("no invariant blames a request"), "{said}");
+    assert!(
+        said.contains("\nload  ") && !said.contains("\nother"),
+        "{said}"
+    );
+    let args = ["history", "run.json", "--format", "svg", "--around", "1s"];
+    let svg = out(&squall(&folder, &args));
+    assert!(
+        svg.starts_with("<svg ") && svg.ends_with("</svg>\n"),
+        "{svg}"
+    );
+    let args = ["history", "run.json", "--format", "edn", "--draw"];
+    let both = squall(&folder, &args);
+    assert_eq!(both.status.code(), Some(254));
+    assert!(
+        err(&both).contains("this form is no picture"),
+        "{}",
+        err(&both)
+    );
+}

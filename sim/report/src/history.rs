@@ -8,9 +8,11 @@
 //! |---|---|
 //! | here | which operations there are, in which order, by whom |
 //! | [`edn`] | an operation as Clojure's data |
+//! | [`draw`] | a stretch of it as a picture, for people |
 //!
-//! Deliberately absent: faults (a nemesis in Jepsen), and any judgement of the history.
+//! Deliberately absent: faults (a nemesis in Jepsen; the picture has them), and any judgement of the history.
 
+pub mod draw;
 pub mod edn;
 
 use std::collections::BTreeSet;

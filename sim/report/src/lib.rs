@@ -5,7 +5,7 @@
 //! | [`text`] | the terminal: each phase as it ends, in the manner of a load test, and a summary |
 //! | [`picture`] | a line of blocks that shows a phase second by second |
 //! | [`json`] | the summary for programs, and the record for `squall watch` |
-//! | [`history`] | invocations and completions, for checkers of Jepsen's kind |
+//! | [`history`] | invocations and completions, for checkers of Jepsen's kind; and drawn |
 //! | [`watch`] | what is to be seen of a run at an instant: the model of the dashboard |
 //!
 //! Text carries ANSI styles always; whoever knows the stream (the command line, through
