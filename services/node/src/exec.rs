@@ -1,12 +1,14 @@
 //! Commands that run beside a service, as probes, hooks and `docker exec` do, or as a container's main
 //! process.
 //!
-//! The images of real systems bring curl, wget, nc, nslookup, pg_isready, psql, grpc_health_probe and a
-//! shell; these are their parts that probes and init containers use, over the machine's own network.
+//! The images of real systems bring curl, wget, nc, nslookup, pg_isready, psql, etcdctl, grpc_health_probe
+//! and a shell; these are their parts that probes and init containers use, over the machine's own network.
 //! What is not understood is refused when the system is planned ([`knows`], `check`) and ends with 127
-//! when it is run all the same. Deliberately absent: files, other users, signals, command substitution,
+//! when it is run all the same. Deliberately absent: what is in files, other users, signals, command substitution,
 //! functions, TLS.
 
+mod etcdctl;
+mod files;
 mod grpc;
 mod http;
 mod names;
@@ -63,6 +65,7 @@ enum Command {
     Sleep(Duration),
     Echo(String),
     Test(Vec<String>),
+    Files(files::Files),
     Grep(Grep),
     Fetch(http::Fetch),
     Reach(net::Reach),
@@ -70,6 +73,7 @@ enum Command {
     PgIsReady(net::PgIsReady),
     Psql(psql::Psql),
     HealthProbe(grpc::HealthProbe),
+    Etcdctl(etcdctl::Etcdctl),
     Hostname,
     Shell {
         script: Script,
@@ -99,6 +103,7 @@ pub async fn exec(host: &Host, env: &BTreeMap<String, String>, command: &[String
         host,
         env,
         prints: false,
+        errors: Errors::Nowhere,
         ends_on_failure: false,
     };
     match tokio::time::timeout(RUN_MAX, machine.run(&command, "")).await {
@@ -128,11 +133,15 @@ fn parse(command: &[String]) -> Result<Command, String> {
             _ => return Err("sleep takes one time".to_owned()),
         },
         "echo" => Command::Echo(args.join(" ") + "\n"),
-        "test" => Command::Test(args.iter().map(|arg| (*arg).to_owned()).collect()),
+        "test" => question(&args),
         "[" => match args.split_last() {
-            Some((&"]", args)) => Command::Test(args.iter().map(|a| (*a).to_owned()).collect()),
+            Some((&"]", args)) => question(args),
             _ => return Err("[ without its ]".to_owned()),
         },
+        "rm" => Command::Files(files::rm(&args)?),
+        "mv" => Command::Files(files::two(name, &args, files::Files::Move)?),
+        "cp" => Command::Files(files::two(name, &args, files::Files::Copy)?),
+        "mkdir" => Command::Files(files::mkdir(&args)?),
         "grep" => Command::Grep(grep(&args)?),
         "hostname" if args.is_empty() => Command::Hostname,
         "nslookup" => Command::LookUp(names::nslookup(&args)?),
@@ -141,6 +150,7 @@ fn parse(command: &[String]) -> Result<Command, String> {
         "grpc_health_probe" | "grpc-health-probe" => {
             Command::HealthProbe(grpc::health_probe(&args)?)
         }
+        "etcdctl" => Command::Etcdctl(etcdctl::etcdctl(&args)?),
         // The one binary of the image of this name; its first argument is the command.
         "busybox" => parse(&command[1..])?,
         "curl" => Command::Fetch(http::curl(&args)?),
@@ -164,6 +174,12 @@ fn parse(command: &[String]) -> Result<Command, String> {
         },
         _ => return Err(format!("no command `{name}` here")),
     })
+}
+
+/// test(1), about files or words.
+fn question(words: &[&str]) -> Command {
+    let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+    files::test(&words).map_or(Command::Test(words), Command::Files)
 }
 
 /// `5`, `0.5`, `5s`, `1m`, `2h`, `1d`, `infinity`.
@@ -245,8 +261,20 @@ struct Machine<'a> {
     env: &'a BTreeMap<String, String>,
     /// What it prints goes to the process's own output, line by line.
     prints: bool,
+    /// Where standard error leads to.
+    errors: Errors,
     /// `set -e`
     ends_on_failure: bool,
+}
+
+/// Where standard error leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Errors {
+    Nowhere,
+    /// The process's own output.
+    ToLog,
+    /// `2>&1`
+    ToOutput,
 }
 
 impl Machine<'_> {
@@ -256,6 +284,16 @@ impl Machine<'_> {
             ends_on_failure: false,
             ..self
         }
+    }
+
+    /// What a command printed to either output, with the second where it leads to.
+    fn outcome(&self, status: i32, mut output: String, errors: &str) -> Outcome {
+        match self.errors {
+            Errors::Nowhere => {}
+            Errors::ToLog => errors.lines().for_each(|line| self.host.out.line(line)),
+            Errors::ToOutput => output.push_str(errors),
+        }
+        Outcome { status, output }
     }
 
     async fn run(&self, command: &Command, input: &str) -> Outcome {
@@ -272,6 +310,7 @@ impl Machine<'_> {
                 output: text.clone(),
             },
             Command::Test(words) => Outcome::status(test(words)),
+            Command::Files(files) => files.run(&self.host.disk).await,
             Command::Grep(grep) => run_grep(grep, input),
             Command::Fetch(fetch) => fetch.run(self.host).await,
             Command::Reach(reach) => reach.run(self.host).await,
@@ -279,6 +318,10 @@ impl Machine<'_> {
             Command::LookUp(look_up) => look_up.run(self.host).await,
             Command::Psql(psql) => psql.run(self.host, self.env).await,
             Command::HealthProbe(probe) => Box::pin(probe.run(self.host)).await,
+            Command::Etcdctl(etcdctl) => {
+                let said = Box::pin(etcdctl.run(self.host, self.env, input)).await;
+                self.outcome(said.status, said.output, &said.errors)
+            }
             Command::Hostname => Outcome {
                 status: 0,
                 output: self

@@ -225,7 +225,7 @@ fn only_what_can_be_run_is_known() {
         "done",
         "if true; fi",
         "until pg_isready; do no-such-command; done",
-        "[ -f /tmp/ready ]",
+        "[ -x /tmp/ready ]",
         "nslookup db 8.8.8.8",
         "getent passwd root",
         "psql -h db -U app",

@@ -49,6 +49,45 @@ async fn what_it_prints_is_the_containers_log_and_its_status_the_containers() {
     assert_eq!(run(&["/bin/false"]).await, (vec![], false));
 }
 
+#[tokio::test]
+async fn it_has_a_file_there_or_not() {
+    let folder = std::env::temp_dir().join(format!("squall-shell-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("a"), "text").unwrap();
+    let folder = folder.to_str().unwrap();
+    let line = format!(
+        "if [ -f {folder}/a ]; then echo a; fi; [ -d {folder} ] && echo folder; \
+         [ ! -e {folder}/b ] && cp {folder}/a {folder}/b && mv {folder}/b {folder}/c; \
+         test -s {folder}/c && echo c; rm -rf {folder}; [ -f {folder}/c ] || echo gone"
+    );
+    let printed = ["a", "folder", "c", "gone"].map(str::to_owned).to_vec();
+    assert_eq!(run(&["sh", "-c", &line]).await, (printed, true));
+}
+
+#[tokio::test]
+async fn standard_error_goes_to_the_log_or_where_it_is_led() {
+    let asked = "etcdctl --endpoints=127.0.0.1:1 --command-timeout=50ms endpoint health";
+    let unhealthy = [
+        "127.0.0.1:1 is unhealthy: failed to commit proposal: context deadline exceeded",
+        "Error: unhealthy cluster",
+    ];
+    for (line, printed) in [
+        (asked.to_owned(), &unhealthy[..]),
+        (format!("{asked} 2>/dev/null"), &[]),
+        (format!("{asked} >/dev/null 2>&1"), &[]),
+        (format!("{asked} 2>&1 | grep Error; false"), &unhealthy[1..]),
+        (
+            format!("ETCDCTL_ENDPOINTS=127.0.0.1:2 {asked} 2>&1 | grep -o conflicting; false"),
+            &[
+                "Error: conflicting environment variable \"ETCDCTL_ENDPOINTS\" is shadowed by corresponding command-line flag (either unset environment variable or disable flag)",
+            ],
+        ),
+    ] {
+        let printed: Vec<String> = printed.iter().map(|line| (*line).to_owned()).collect();
+        assert_eq!(run(&["sh", "-c", &line]).await, (printed, false), "{line}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn it_waits_until_somebody_is_there() {
     let port = {
@@ -93,7 +132,16 @@ fn what_it_cannot_run_is_found_when_it_is_loaded() {
             vec!["sh", "-c", "until false; do cat /etc/hosts; done"],
             "no command `cat` here",
         ),
-        (vec!["sh", "-c", "[ -f /ready ]"], "`test -f /ready`"),
+        (vec!["sh", "-c", "[ -x /ready ]"], "`test -x /ready`"),
+        (vec!["sh", "-c", "rm ready"], "write the whole path"),
+        (
+            vec!["sh", "-c", "etcdctl cluster-health"],
+            "no `etcdctl cluster-health` here",
+        ),
+        (
+            vec!["sh", "-c", "etcdctl --cert=x member list"],
+            "no option --cert here",
+        ),
         (
             vec!["sh", "-c", "for i in 1; do true; done"],
             "`for` is not known here",

@@ -57,6 +57,20 @@ pub struct JoinSpec {
     pub disk: Option<Speed>,
 }
 
+/// A folder of a host that leads to a volume.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mount {
+    /// The folder, as an absolute path.
+    pub folder: String,
+    /// The volume's name. It is made when the first host mounts it, and is there until the run ends,
+    /// whatever happens to hosts: its server always has power.
+    pub volume: String,
+    /// The folder of the volume that is shown; `/` for all of it.
+    pub inside: String,
+    /// How long it takes from here; `None` for no time. The volume holds what the first one says.
+    pub speed: Option<Speed>,
+}
+
 /// How a process ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Exit {
@@ -84,6 +98,7 @@ pub(crate) enum Command {
     Unplug(HostId),
     Plug(HostId),
     Route(HostId, SocketAddr, Option<Vec<SocketAddr>>),
+    Mount(HostId, Mount),
     KeepOnDisk(HostId, Vec<String>),
     Redirect(HostId, u16, Option<u16>),
     SetLink(HostId, HostId, Link),
@@ -244,7 +259,12 @@ impl Control {
         self.push(Command::SetDisk(host, rules));
     }
 
-    /// Empties a host's disk but for these folders and what is in them.
+    /// Mounts a volume, over what is there.
+    pub fn mount(&self, host: HostId, mount: Mount) {
+        self.push(Command::Mount(host, mount));
+    }
+
+    /// Empties a host's disk but for these folders and what is in them. Volumes stay as they are.
     pub fn keep_on_disk(&self, host: HostId, folders: Vec<String>) {
         self.push(Command::KeepOnDisk(host, folders));
     }
@@ -298,6 +318,11 @@ impl fmt::Display for Command {
             Self::Plug(_) => write!(f, "plug"),
             Self::Route(_, from, Some(to)) => write!(f, "route {from} to {to:?}"),
             Self::Route(_, from, None) => write!(f, "unroute {from}"),
+            Self::Mount(_, mount) => write!(
+                f,
+                "mount {}{} at {}",
+                mount.volume, mount.inside, mount.folder
+            ),
             Self::KeepOnDisk(_, folders) => write!(f, "keep on disk {folders:?}"),
             Self::SetLink(from, to, link) => write!(f, "link {} > {} {link:?}", from.0, to.0),
             Self::Redirect(_, port, to) => write!(f, "redirect {port} to {to:?}"),
@@ -332,6 +357,7 @@ impl Command {
             | Self::Unplug(host)
             | Self::Plug(host)
             | Self::Route(host, ..)
+            | Self::Mount(host, _)
             | Self::KeepOnDisk(host, _)
             | Self::Redirect(host, ..)
             | Self::SetStress(host, _)

@@ -5,17 +5,23 @@
 //! the append that is under way, whole pages; nothing of what waits behind it. What a power loss
 //! leaves is drawn, see `file` and `folder`.
 //!
+//! A volume that several hosts mount is a disk of each of them, with a queue and a speed of its own, whose
+//! files are the others' too ([`Mounted`]). They are on a server that always has power, so no loss of power
+//! concerns them.
+//!
 //! | module | idea |
 //! |---|---|
 //! | `file` | one file, in the page cache and on the platter |
 //! | `folder` | all files by name, and the journal of names |
 //! | `fault` | what is wrong with an operation |
+//! | `mounted` | a host's own disk, and the volumes that it shares |
 //!
 //! Deliberately absent: a cache that makes reads free, operations that run beside each other.
 
 mod fault;
 mod file;
 mod folder;
+mod mounted;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -34,6 +40,9 @@ use fault::Fault;
 use file::{PAGE, draw_prefix};
 use folder::{Files, clean};
 
+use mounted::Place;
+pub(crate) use mounted::{Mounted, Share};
+
 /// What a disk without a [`Speed`] holds at most.
 const CAPACITY: u64 = 1 << 30;
 
@@ -41,7 +50,9 @@ const CAPACITY: u64 = 1 << 30;
 pub(crate) struct SimulatedDisk(Arc<Mutex<State>>);
 
 struct State {
-    files: Files,
+    files: Share,
+    /// Where the host has it; `None` for its own disk, which it has everywhere.
+    place: Option<Place>,
     speed: Option<Speed>,
     rules: Vec<Rule>,
     random: Random,
@@ -103,13 +114,31 @@ impl Request {
             | Self::List(path) => [path, path],
         }
     }
+
+    /// The same, with the paths that they are in a volume.
+    fn led(self, place: &Place) -> Self {
+        let inner = |path: String| place.inner(&path).unwrap_or(path);
+        match self {
+            Self::Append(path, data) => Self::Append(inner(path), data),
+            Self::Sync(path) => Self::Sync(inner(path)),
+            Self::Read(path) => Self::Read(inner(path)),
+            Self::Truncate(path, length) => Self::Truncate(inner(path), length),
+            Self::Rename(from, to) => Self::Rename(inner(from), inner(to)),
+            Self::Remove(path) => Self::Remove(inner(path)),
+            Self::List(path) => Self::List(inner(path)),
+        }
+    }
 }
 
 impl SimulatedDisk {
     pub(crate) fn new(speed: Option<Speed>, random: Random) -> Self {
-        let capacity = speed.map_or(CAPACITY, |speed| speed.capacity_bytes);
+        Self::with(speed, random, Share::new(speed), None)
+    }
+
+    fn with(speed: Option<Speed>, random: Random, files: Share, place: Option<Place>) -> Self {
         Self(Arc::new(Mutex::new(State {
-            files: Files::new(capacity),
+            files,
+            place,
             speed,
             rules: Vec::new(),
             random,
@@ -122,26 +151,27 @@ impl SimulatedDisk {
     }
 
     pub(crate) fn set_rules(&self, rules: Vec<Rule>) {
-        self.with(|disk| disk.rules = rules);
+        self.change(|disk| disk.rules = rules);
     }
 
     /// Has the files of another disk from now on, which has none any more.
     pub(crate) fn take_over(&self, other: &Self) {
-        let files = other.with(|disk| {
-            let capacity = disk.files.capacity();
-            std::mem::replace(&mut disk.files, Files::new(capacity))
+        let files = other.change(|disk| {
+            let mut files = disk.files.files();
+            let capacity = files.capacity();
+            std::mem::replace(&mut *files, Files::new(capacity))
         });
-        self.with(|disk| disk.files = files);
+        self.change(|disk| *disk.files.files() = files);
     }
 
     /// Keeps these folders, with all that is in them, and nothing else.
     pub(crate) fn keep(&self, folders: &[String]) {
-        self.with(|disk| disk.files.keep(folders));
+        self.change(|disk| disk.files.files().keep(folders));
     }
 
     /// When to call [`SimulatedDisk::remind`] next, if nobody was told yet.
     pub(crate) fn take_reminder(&self) -> Option<u64> {
-        self.with(|disk| {
+        self.change(|disk| {
             let due_ns = disk.due_ns()?;
             let is_new = disk.reminder_ns.is_none_or(|known_ns| known_ns > due_ns);
             is_new.then(|| *disk.reminder_ns.insert(due_ns))
@@ -150,7 +180,7 @@ impl SimulatedDisk {
 
     /// Time has come for something to be done.
     pub(crate) fn remind(&self) {
-        self.with(|disk| {
+        self.change(|disk| {
             let now_ns = boundary::now_ns();
             disk.reminder_ns = disk.reminder_ns.filter(|at_ns| *at_ns > now_ns);
             disk.advance(now_ns);
@@ -159,32 +189,32 @@ impl SimulatedDisk {
 
     /// The process is gone.
     pub(crate) fn abandon(&self) {
-        self.with(State::abandon);
+        self.change(State::abandon);
     }
 
     /// The power is gone, and what was not synced with it, if chance will have it so. A sync that is
     /// under way has not happened.
     pub(crate) fn lose_power(&self) {
-        self.with(|disk| {
+        self.change(|disk| {
             disk.advance(boundary::now_ns());
             let is_append = |(_, job): &mut (u64, Job)| matches!(job.request, Request::Append(..));
             disk.current = disk.current.take_if(is_append);
             disk.abandon();
             disk.free_at_ns = 0;
-            disk.files.lose_power(&mut disk.random);
+            disk.files.files().lose_power(&mut disk.random);
         });
     }
 
     fn ask(&self, request: Request) -> BoxFuture<'static, io::Result<Reply>> {
         let (sender, receiver) = oneshot::channel();
-        self.with(|disk| disk.submit(request, sender));
+        self.change(|disk| disk.submit(request, sender));
         // Only a process that is gone is not answered.
         receiver
             .map(|answer| answer.unwrap_or_else(|_| Err(io::Error::from_raw_os_error(libc::EIO))))
             .boxed()
     }
 
-    fn with<R>(&self, f: impl FnOnce(&mut State) -> R) -> R {
+    fn change<R>(&self, f: impl FnOnce(&mut State) -> R) -> R {
         f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -207,7 +237,10 @@ impl State {
         };
         self.next_sequence += 1;
         let job = Job {
-            request,
+            request: match &self.place {
+                Some(place) => request.led(place),
+                None => request,
+            },
             fault,
             answer,
         };
@@ -250,7 +283,7 @@ impl State {
         let (base, bytes) = match request {
             Request::Sync(_) => (speed.sync, 0),
             Request::Append(_, data) => (speed.operation, data.len() as u64),
-            Request::Read(path) => (speed.operation, self.files.length(path)),
+            Request::Read(path) => (speed.operation, self.files.files().length(path)),
             _ => (speed.operation, 0),
         };
         let transfer_ns = speed.bytes_per_second.map_or(0, |rate| {
@@ -264,17 +297,21 @@ impl State {
         let result = match (job.fault, job.request) {
             (Fault::Errno(errno), request) => {
                 if let Request::Sync(path) = request {
-                    self.files.fail_sync(&path, &mut self.random);
+                    self.files.files().fail_sync(&path, &mut self.random);
                 }
                 Err(io::Error::from_raw_os_error(errno))
             }
             (Fault::Mistake(mistake), Request::Append(path, data)) => {
                 let mut data = data.to_vec();
                 mistake.make(&mut data, &mut self.random);
-                self.files.append(&path, &data).map(|()| Reply::Done)
+                self.files
+                    .files()
+                    .append(&path, &data)
+                    .map(|()| Reply::Done)
             }
             (Fault::Mistake(mistake), Request::Read(path)) => {
-                self.files.read(&path).map(<[u8]>::to_vec).map(|mut data| {
+                let data = self.files.files().read(&path).map(<[u8]>::to_vec);
+                data.map(|mut data| {
                     mistake.make(&mut data, &mut self.random);
                     Reply::Data(data.into())
                 })
@@ -285,7 +322,7 @@ impl State {
     }
 
     fn perform(&mut self, request: Request) -> io::Result<Reply> {
-        let files = &mut self.files;
+        let mut files = self.files.files();
         match request {
             Request::Append(path, data) => files.append(&path, &data).map(|()| Reply::Done),
             Request::Sync(path) => files.sync(&path).map(|()| Reply::Done),
@@ -310,7 +347,7 @@ impl State {
         };
         self.free_at_ns = end_ns;
         if let Request::Append(path, data) = &mut job.request {
-            let length = self.files.length(path) as usize;
+            let length = self.files.files().length(path) as usize;
             let pages = (length + data.len()).div_ceil(PAGE) - length / PAGE;
             let end = (length / PAGE + draw_prefix(&mut self.random, pages)) * PAGE;
             data.truncate(end.saturating_sub(length));

@@ -18,6 +18,7 @@ use slab::Slab;
 
 use crate::broken::{self, Broken};
 use crate::control::{Command, Control, HostId, HostSpec};
+use crate::disk::Share;
 use crate::driver::lock;
 use crate::host::{Machine, Polls, Rest};
 use crate::kernel::packet::Packet;
@@ -81,6 +82,8 @@ pub(crate) struct Engine {
     hosts: Vec<Machine>,
     /// Looked up, never iterated.
     by_address: FxHashMap<IpAddr, HostId>,
+    /// Volumes that hosts share, by name; looked up, never walked.
+    volumes: FxHashMap<String, Share>,
     network: Network,
     control: Control,
     random: Random,
@@ -125,6 +128,7 @@ impl Engine {
             next_sequence: 0,
             hosts: vec![Machine::new(STORY, story, 0, parts.lines.clone())],
             by_address: FxHashMap::default(),
+            volumes: FxHashMap::default(),
             network: parts.network,
             control: parts.control,
             random: Random::new(parts.seed, "hosts"),
@@ -374,11 +378,10 @@ impl Engine {
             // Whose they are is known to them alone: each wakes its own host.
             host.wakers.drain(..).for_each(Waker::wake);
         }
-        let disk_ns = host.disk.take_reminder();
         if let Some(at_ns) = timer_ns {
             self.schedule(at_ns, Happening::Timer(id));
         }
-        if let Some(at_ns) = disk_ns {
+        while let Some(at_ns) = self.hosts[id.0 as usize].disk.take_reminder() {
             self.schedule(at_ns, Happening::Disk(id));
         }
         let mut packets = std::mem::take(&mut self.packets);

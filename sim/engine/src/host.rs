@@ -18,7 +18,7 @@ use squall_fault::cpu::Cpu;
 
 use crate::control::{Exit, HostId, HostSpec, JoinSpec};
 use crate::cpu::Processor;
-use crate::disk::SimulatedDisk;
+use crate::disk::{Mounted, SimulatedDisk};
 use crate::driver::{SharedKernel, SimulatedNet};
 use crate::kernel::Kernel;
 use crate::log::{CapturedOutput, SharedLines};
@@ -37,7 +37,7 @@ pub(crate) struct Machine {
     pub(crate) joined: Option<HostId>,
     /// Whether another host has this one's network.
     pub(crate) is_shared: bool,
-    pub(crate) disk: SimulatedDisk,
+    pub(crate) disk: Mounted,
     pub(crate) handle: Host,
     pub(crate) addresses: Vec<IpAddr>,
     /// `None` for one that takes no time.
@@ -92,7 +92,7 @@ fn processor(cpu: Option<Cpu>, random: u64) -> Option<Processor> {
 impl Machine {
     pub(crate) fn new(id: HostId, spec: HostSpec, random: u64, lines: SharedLines) -> Self {
         let kernel = Arc::new(Mutex::new(Kernel::new(spec.addresses.clone(), random)));
-        let disk = SimulatedDisk::new(spec.disk, Random::new(random, "disk"));
+        let disk = Mounted::new(SimulatedDisk::new(spec.disk, Random::new(random, "disk")));
         let net = SimulatedNet {
             kernel,
             owner: id.0,
@@ -119,7 +119,7 @@ impl Machine {
         lines: SharedLines,
     ) -> Self {
         of.is_shared = true;
-        let disk = SimulatedDisk::new(spec.disk, Random::new(random, "disk"));
+        let disk = Mounted::new(SimulatedDisk::new(spec.disk, Random::new(random, "disk")));
         Self {
             joined: Some(host),
             cpu: processor(spec.cpu, random),
@@ -127,7 +127,7 @@ impl Machine {
         }
     }
 
-    fn with(name: String, net: SimulatedNet, disk: SimulatedDisk, lines: SharedLines) -> Self {
+    fn with(name: String, net: SimulatedNet, disk: Mounted, lines: SharedLines) -> Self {
         let output = Output::new(CapturedOutput(lines));
         let handle = Host::new(
             &name,

@@ -51,7 +51,7 @@ mod time;
 mod trace;
 
 pub use broken::Broken;
-pub use control::{Control, Exit, HostId, HostSpec, JoinSpec};
+pub use control::{Control, Exit, HostId, HostSpec, JoinSpec, Mount};
 pub use log::{Line, Reader, Stream};
 pub use random::Random;
 pub use run::{Config, Outcome, run};

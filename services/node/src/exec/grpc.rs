@@ -76,7 +76,7 @@ pub(super) fn health_probe(args: &[&str]) -> Result<HealthProbe, String> {
     Ok(probe)
 }
 
-fn go_duration(text: &str) -> Result<Duration, String> {
+pub(super) fn go_duration(text: &str) -> Result<Duration, String> {
     match text.strip_suffix("ms") {
         Some(number) => seconds(number).map(|time| time / 1_000),
         None => seconds(text),

@@ -6,7 +6,7 @@
 
 use squall_host::{Diagnostic, Diagnostics, Facts, Host, Launch, Loaded, Shutdown};
 
-use super::{Machine, check, parse, shell};
+use super::{Errors, Machine, check, parse, shell};
 
 /// The command ended with another status than 0.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +42,7 @@ pub(crate) fn load(launch: &Launch) -> Result<Loaded, Diagnostics> {
                     host: &host,
                     env: &env,
                     prints: true,
+                    errors: Errors::ToLog,
                     ends_on_failure: false,
                 };
                 let outcome = machine.run(&command, "").await;

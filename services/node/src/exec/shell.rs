@@ -1,12 +1,12 @@
 //! The part of a shell that probes, hooks and init containers are written in: `A && B || exit 1`, `;`,
-//! `|`, `!`, quotes, `$VAR`, `until … do … done`, `if … then … fi`, and `>/dev/null`.
+//! `|`, `!`, quotes, `$VAR`, `NAME=VALUE COMMAND`, `until … do … done`, `if … then … fi`, `>/dev/null` and `2>&1`.
 
 mod parse;
 mod words;
 
 use std::time::Duration;
 
-use super::{Machine, OUTPUT_MAX, Outcome, STATUS_NOT_FOUND};
+use super::{Errors, Machine, OUTPUT_MAX, Outcome, STATUS_NOT_FOUND};
 
 pub(super) use self::parse::parse;
 pub(super) use self::words::Word;
@@ -40,19 +40,28 @@ enum Node {
         until: bool,
         condition: Script,
         body: Script,
-        silent: bool,
+        outputs: Outputs,
     },
     If {
         branches: Vec<(Script, Script)>,
         otherwise: Option<Script>,
-        silent: bool,
+        outputs: Outputs,
     },
 }
 
 #[derive(Clone, Debug)]
 struct Simple {
+    /// `NAME=VALUE` before the command, for it alone.
+    variables: Vec<(String, Word)>,
     words: Vec<Word>,
+    outputs: Outputs,
+}
+
+/// Where the outputs go, if not where the line's go.
+#[derive(Clone, Copy, Debug, Default)]
+struct Outputs {
     silent: bool,
+    errors: Option<Errors>,
 }
 
 /// An outcome, and whether it was an `exit` of the line itself.
@@ -158,13 +167,14 @@ impl Pipeline {
 
 impl Node {
     async fn run(&self, machine: Machine<'_>, input: &str) -> Flow {
-        let silent = match self {
-            Self::Simple(Simple { silent, .. })
-            | Self::Loop { silent, .. }
-            | Self::If { silent, .. } => *silent,
+        let Outputs { silent, errors } = match self {
+            Self::Simple(Simple { outputs, .. })
+            | Self::Loop { outputs, .. }
+            | Self::If { outputs, .. } => *outputs,
         };
         let machine = Machine {
             prints: machine.prints && !silent,
+            errors: errors.unwrap_or(machine.errors),
             ..machine
         };
         let (mut outcome, exits) = match self {
@@ -190,11 +200,23 @@ impl Node {
 
 impl Simple {
     async fn run(&self, machine: Machine<'_>, input: &str) -> Flow {
+        let mut env = std::borrow::Cow::Borrowed(machine.env);
+        for (name, value) in &self.variables {
+            let value = value.replaced(&machine);
+            env.to_mut().insert(name.clone(), value);
+        }
         let replaced = self.words.iter().map(|word| word.replaced(&machine));
         let words: Vec<String> = replaced.collect();
         let exits = words.first().is_some_and(|word| word == "exit");
         let outcome = match super::parse(&words) {
-            Ok(command) => machine.run(&command, input).await,
+            Ok(command) => {
+                Machine {
+                    env: &env,
+                    ..machine
+                }
+                .run(&command, input)
+                .await
+            }
             Err(_) => Outcome::status(STATUS_NOT_FOUND),
         };
         (outcome, exits)

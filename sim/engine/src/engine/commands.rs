@@ -5,9 +5,11 @@ use squall_host::launch::chain;
 use super::{Engine, STORY};
 use crate::broken::Broken;
 use crate::control::{Command, Exit, HostId, HostSpec};
+use crate::disk::Share;
 use crate::driver::lock;
 use crate::host::{Machine, Process};
 use crate::log;
+use crate::random::Random;
 use crate::trace::Kind;
 
 /// Hosts of a world.
@@ -107,9 +109,16 @@ impl Engine {
             Command::Route(id, from, to) => {
                 lock(&self.hosts[id.0 as usize].kernel).set_route(from, to)
             }
+            Command::Mount(id, mount) => {
+                let random = Random::new(self.random.next(), "volume");
+                let new = || Share::new(mount.speed);
+                let share = self.volumes.entry(mount.volume).or_insert_with(new);
+                let disk = &self.hosts[id.0 as usize].disk;
+                disk.mount(&mount.folder, share, &mount.inside, mount.speed, random);
+            }
             Command::KeepOnDisk(id, folders) => self.hosts[id.0 as usize].disk.keep(&folders),
             Command::SetLink(from, to, link) => self.network.set(from, to, link),
-            Command::SetDisk(id, rules) => self.hosts[id.0 as usize].disk.set_rules(rules),
+            Command::SetDisk(id, rules) => self.hosts[id.0 as usize].disk.set_rules(&rules),
             Command::Redirect(id, port, to) => {
                 lock(&self.hosts[id.0 as usize].kernel).set_redirect(port, to)
             }

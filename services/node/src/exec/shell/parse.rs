@@ -1,7 +1,7 @@
 //! The grammar: lists of pipelines, `until`/`while … do … done` and `if … then … fi`.
 
-use super::words::{Token, Word, tokens};
-use super::{Link, Node, Pipeline, Script, Simple};
+use super::words::{Redirection, Token, Word, tokens};
+use super::{Errors, Link, Node, Outputs, Pipeline, Script, Simple};
 
 /// The most commands of one line.
 const COMMANDS_MAX: usize = 64;
@@ -128,7 +128,7 @@ impl Parser {
             until,
             condition,
             body,
-            silent: self.silence(),
+            outputs: self.redirections(),
         })
     }
 
@@ -154,7 +154,7 @@ impl Parser {
         Ok(Node::If {
             branches,
             otherwise,
-            silent: self.silence(),
+            outputs: self.redirections(),
         })
     }
 
@@ -163,11 +163,15 @@ impl Parser {
             return Err(format!("`{word}` is not known here"));
         }
         let mut words: Vec<Word> = Vec::new();
-        let mut silent = false;
+        let mut variables = Vec::new();
+        let mut outputs = Outputs::default();
         loop {
             match self.tokens.get(self.at) {
-                Some(Token::Word(word)) => words.push(word.clone()),
-                Some(Token::Silence) => silent = true,
+                Some(Token::Word(word)) => match word.assignment() {
+                    Some(assignment) if words.is_empty() => variables.push(assignment),
+                    _ => words.push(word.clone()),
+                },
+                Some(Token::Redirection(redirection)) => outputs.redirect(*redirection),
                 Some(Token::Operator(operator)) if words.is_empty() => {
                     return Err(format!("`{operator}` without a command before it"));
                 }
@@ -176,16 +180,31 @@ impl Parser {
             }
             self.at += 1;
         }
-        Ok(Node::Simple(Simple { words, silent }))
+        Ok(Node::Simple(Simple {
+            variables,
+            words,
+            outputs,
+        }))
     }
 
-    /// Redirections behind a `done` or `fi`.
-    fn silence(&mut self) -> bool {
-        let mut silent = false;
-        while matches!(self.tokens.get(self.at), Some(Token::Silence)) {
-            silent = true;
+    /// Those behind a `done` or `fi`.
+    fn redirections(&mut self) -> Outputs {
+        let mut outputs = Outputs::default();
+        while let Some(Token::Redirection(redirection)) = self.tokens.get(self.at) {
+            outputs.redirect(*redirection);
             self.at += 1;
         }
-        silent
+        outputs
+    }
+}
+
+impl Outputs {
+    fn redirect(&mut self, redirection: Redirection) {
+        match redirection {
+            Redirection::OutputNowhere => self.silent = true,
+            Redirection::ErrorsNowhere => self.errors = Some(Errors::Nowhere),
+            Redirection::ErrorsToOutput => self.errors = Some(Errors::ToOutput),
+            Redirection::Same => {}
+        }
     }
 }

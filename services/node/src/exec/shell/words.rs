@@ -34,6 +34,23 @@ impl Word {
         parts.collect()
     }
 
+    /// `NAME=VALUE` taken apart.
+    pub(super) fn assignment(&self) -> Option<(String, Self)> {
+        let [Part::Text(first), rest @ ..] = &self.0[..] else {
+            return None;
+        };
+        let (name, value) = first.split_once('=')?;
+        let begins = name.starts_with(|c: char| c == '_' || c.is_ascii_alphabetic());
+        let is_name = begins && name.chars().all(|c| c == '_' || c.is_ascii_alphanumeric());
+        let value = std::iter::once(Part::Text(value.to_owned()));
+        is_name.then(|| {
+            (
+                name.to_owned(),
+                Self(value.chain(rest.iter().cloned()).collect()),
+            )
+        })
+    }
+
     /// Whether it is this text, and no variable.
     pub(super) fn is(&self, text: &str) -> bool {
         matches!(&self.0[..], [Part::Text(own)] if own == text)
@@ -52,8 +69,20 @@ impl Word {
 pub(super) enum Token {
     Word(Word),
     Operator(&'static str),
-    /// `>/dev/null`: what the command prints goes nowhere.
-    Silence,
+    Redirection(Redirection),
+}
+
+/// Where what a command prints goes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Redirection {
+    /// `>/dev/null`
+    OutputNowhere,
+    /// `2>/dev/null`
+    ErrorsNowhere,
+    /// `2>&1`
+    ErrorsToOutput,
+    /// To where it goes anyway, as far as anybody sees here.
+    Same,
 }
 
 /// Takes a line apart. The error says what this shell does not know.
@@ -63,10 +92,10 @@ pub(super) fn tokens(line: &str) -> Result<Vec<Token>, String> {
     let mut rest = line;
     while let Some(c) = rest.chars().next() {
         let after = &rest[c.len_utf8()..];
-        if let Some((after, silent)) = redirection(rest, word.as_ref())? {
+        if let Some((after, redirections)) = redirection(rest, word.as_ref())? {
             // `2>` took a digit that is no word.
             word = None;
-            tokens.extend(silent.then_some(Token::Silence));
+            tokens.extend(redirections.iter().copied().map(Token::Redirection));
             rest = after;
             continue;
         }
@@ -118,8 +147,12 @@ pub(super) fn tokens(line: &str) -> Result<Vec<Token>, String> {
     Ok(tokens)
 }
 
-/// What follows a redirection, when one begins here, and whether it silences standard output.
-fn redirection<'l>(rest: &'l str, word: Option<&Word>) -> Result<Option<(&'l str, bool)>, String> {
+/// What follows a redirection, when one begins here, and what it does.
+fn redirection<'l>(
+    rest: &'l str,
+    word: Option<&Word>,
+) -> Result<Option<(&'l str, &'static [Redirection])>, String> {
+    use Redirection::{ErrorsNowhere, ErrorsToOutput, OutputNowhere, Same};
     let (after, both) = match rest.strip_prefix("&>") {
         Some(after) => (after, true),
         None => match rest.strip_prefix('>') {
@@ -131,19 +164,24 @@ fn redirection<'l>(rest: &'l str, word: Option<&Word>) -> Result<Option<(&'l str
     if !matches!(before.as_deref(), None | Some("1" | "2")) {
         return Err("write a blank before `>`".to_owned());
     }
-    let output = both || before.as_deref() != Some("2");
+    let errors = before.as_deref() == Some("2");
     let after = after.strip_prefix('>').unwrap_or(after);
     let after = after.trim_start_matches([' ', '\t']);
-    for (target, nowhere) in [
-        ("/dev/null", true),
-        ("/dev/stdout", false),
-        ("/dev/stderr", false),
-        ("/proc/1/fd/1", false),
-        ("&1", false),
-        ("&2", false),
+    for (target, to_output, to_errors) in [
+        ("/dev/null", &[OutputNowhere][..], &[ErrorsNowhere][..]),
+        ("/dev/stdout", &[Same], &[ErrorsToOutput]),
+        ("&1", &[Same], &[ErrorsToOutput]),
+        ("/dev/stderr", &[Same], &[Same]),
+        ("/proc/1/fd/1", &[Same], &[Same]),
+        ("&2", &[Same], &[Same]),
     ] {
         if let Some(after) = after.strip_prefix(target) {
-            return Ok(Some((after, output && nowhere)));
+            let redirections = match both {
+                true if target == "/dev/null" => &[OutputNowhere, ErrorsNowhere],
+                _ if errors => to_errors,
+                _ => to_output,
+            };
+            return Ok(Some((after, redirections)));
         }
     }
     Err("`>` leads to /dev/null alone here".to_owned())
