@@ -31,7 +31,10 @@ async fn three_members_elect_one_and_take_proposals_anywhere() {
     }
     for place in &places {
         for n in 0..3 {
-            assert_eq!(get(place.group(), &format!("k{n}")).await, Ok(Some("v".to_owned())));
+            assert_eq!(
+                get(place.group(), &format!("k{n}")).await,
+                Ok(Some("v".to_owned()))
+            );
         }
     }
     // Names are published through the log.
@@ -53,7 +56,10 @@ async fn a_killed_leader_is_replaced_and_nothing_is_lost() {
             break second;
         }
     };
-    assert_eq!(get(places[second].group(), "a").await, Ok(Some("1".to_owned())));
+    assert_eq!(
+        get(places[second].group(), "a").await,
+        Ok(Some("1".to_owned()))
+    );
     put(places[second].group(), "b", "2").await.unwrap();
     places[first].start().await;
     let group = places[first].group().clone();
