@@ -117,6 +117,7 @@ async fn what_was_acknowledged_survives_the_loss_of_all_power() {
     let mut random = 7;
     let mut places = places(3);
     let mut acknowledged: Vec<(String, u64)> = Vec::new();
+    let mut failures = 0;
     for round in 0..12 {
         start(&mut places).await;
         leader(&places).await;
@@ -148,16 +149,21 @@ async fn what_was_acknowledged_survives_the_loss_of_all_power() {
         for place in &places {
             place.disk.die_after(5 + draw(&mut random) as usize % 60);
         }
-        for place in &mut places {
-            assert!(matches!(place.ended().await, Err(Error::Disk { .. })));
-        }
         for writer in writers {
             let last = writer.await.unwrap();
             // A write without an answer may be done: only the last answer of a key is compared, and a later
             // value may be there.
             acknowledged.extend(last);
         }
+        // Without a quorum the last one may not come to write any more.
         for place in &mut places {
+            match place.running.as_ref().unwrap().task.is_finished() {
+                true => {
+                    assert!(matches!(place.ended().await, Err(Error::Disk { .. })));
+                    failures += 1;
+                }
+                false => place.kill().await,
+            }
             place.disk = place.disk.after_power_loss(&mut random);
         }
         start(&mut places).await;
@@ -172,7 +178,7 @@ async fn what_was_acknowledged_survives_the_loss_of_all_power() {
             place.kill().await;
         }
     }
-    assert!(acknowledged.len() > 12);
+    assert!(acknowledged.len() > 12 && failures > 12, "{} {failures}", acknowledged.len());
 }
 
 #[tokio::test]

@@ -422,6 +422,8 @@ impl Node {
             } else if let Some(change) = &outcome.conf_change {
                 let applied = self.raw.apply_conf_change(change);
                 applied.map_err(|error| Error::Raft(error.to_string()))?;
+                // A new member does not take a snapshot that does not know it.
+                self.raw.mut_store().set_image(None);
                 self.peers.keep(&self.group.members());
             }
             self.waiters.applied(outcome.request, outcome.result);
