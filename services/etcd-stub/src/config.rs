@@ -1,10 +1,22 @@
 //! etcd's flags and environment variables, read (etcd's manual, "Configuration options").
+//!
+//! Flags come with one or two dashes, as `--flag value` and `--flag=value`; a switch only as the latter. A
+//! flag goes before its variable (`--name`, `ETCD_NAME`), an empty variable is none, and variables that etcd
+//! does not know are left alone: Kubernetes sets `ETCD_PORT` for a service of that name. One default is not
+//! that of etcd 3.4 but of 3.5: `--pre-vote` is on. Deliberately absent: what `flags` says.
+
+mod flags;
+mod urls;
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::fmt::Display;
+use std::net::SocketAddr;
+use std::str::FromStr;
 use std::time::Duration;
 
-use squall_host::{Diagnostics, Launch};
+use squall_host::{Diagnostic, Diagnostics, Launch};
+
+use flags::{FLAGS, Use};
 
 /// Whether a member begins a group or joins one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,12 +27,21 @@ pub enum ClusterState {
     Existing,
 }
 
+/// What is compacted by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AutoCompaction {
+    /// What is older.
+    Periodic(Duration),
+    /// All but the last revisions.
+    Revision(i64),
+}
+
 /// What a member is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// `--name`.
     pub name: String,
-    /// `--data-dir`, from `/` on.
+    /// `--data-dir`, from `/` on; one that is not begins in the working directory of a container, `/`.
     pub data_dir: String,
     /// Where it listens for clients.
     pub listen_client: Vec<SocketAddr>,
@@ -50,37 +71,441 @@ pub struct Config {
     pub strict_reconfig_check: bool,
     /// Whether a member that has just started waits less for a leader.
     pub initial_election_tick_advance: bool,
+    /// `--auto-compaction-mode` and `-retention`; `None` for a retention of 0.
+    pub auto_compaction: Option<AutoCompaction>,
+    /// `--quota-backend-bytes`; 0 is etcd's default (2 GiB), less than 0 is none.
+    pub quota_backend_bytes: i64,
+    /// Operations of a transaction.
+    pub max_txn_ops: usize,
     /// Bytes of a request.
     pub max_request_bytes: usize,
 }
 
+const PEER_URL: &str = "http://localhost:2380";
+const CLIENT_URL: &str = "http://localhost:2379";
+/// The longest election timeout (etcd: `maxElectionMs`).
+const ELECTION_MS_MAX: u64 = 50_000;
+
 impl Config {
-    /// Reads what a process was started with.
-    pub fn read(_launch: &Launch) -> Result<Self, Diagnostics> {
-        let peer = "http://localhost:2380".to_owned();
-        Ok(Self {
-            name: "default".to_owned(),
-            data_dir: "/default.etcd".to_owned(),
-            listen_client: vec![(Ipv4Addr::LOCALHOST, 2379).into()],
-            listen_peer: vec![(Ipv4Addr::LOCALHOST, 2380).into()],
-            advertise_client: vec!["http://localhost:2379".to_owned()],
-            advertise_peer: vec![peer.clone()],
-            initial_cluster: [("default".to_owned(), vec![peer])].into(),
-            initial_cluster_token: "etcd-cluster".to_owned(),
-            initial_cluster_state: ClusterState::New,
-            heartbeat: Duration::from_millis(100),
-            election: Duration::from_secs(1),
-            snapshot_count: 100_000,
-            catch_up_entries: 5_000,
-            pre_vote: true,
-            strict_reconfig_check: true,
-            initial_election_tick_advance: true,
-            max_request_bytes: 3 << 19,
-        })
+    /// Reads what a process was started with; complains about all that is wrong with it.
+    pub fn read(launch: &Launch) -> Result<Self, Diagnostics> {
+        let mut given = Given::read(launch);
+        let name = given.text("name", "default");
+        let data_dir = given.text("data-dir", &format!("{name}.etcd"));
+        let advertise_peer = given.with("initial-advertise-peer-urls", PEER_URL, urls::list);
+        let own = advertise_peer.iter().map(|url| format!("{name}={url}"));
+        let own = own.collect::<Vec<_>>().join(",");
+        let heartbeat_ms = given.number("heartbeat-interval", 100, 1_u64);
+        let election_ms = given.number("election-timeout", 1_000, 1_u64);
+        let state = |text: &str| match text {
+            "new" => Ok(ClusterState::New),
+            "existing" => Ok(ClusterState::Existing),
+            _ => Err("it is `new` or `existing`".to_owned()),
+        };
+        let mode = given.text("auto-compaction-mode", "periodic");
+        let config = Self {
+            listen_client: given.with("listen-client-urls", CLIENT_URL, urls::addresses),
+            listen_peer: given.with("listen-peer-urls", PEER_URL, urls::addresses),
+            advertise_client: given.with("advertise-client-urls", CLIENT_URL, urls::list),
+            initial_cluster: given.with("initial-cluster", &own, initial_cluster),
+            initial_cluster_token: given.text("initial-cluster-token", "etcd-cluster"),
+            initial_cluster_state: given.one_of("initial-cluster-state", "new", state),
+            heartbeat: Duration::from_millis(heartbeat_ms),
+            election: Duration::from_millis(election_ms),
+            snapshot_count: given.number("snapshot-count", 100_000, 1_u64),
+            catch_up_entries: given.number("experimental-snapshot-catchup-entries", 5_000, 0_u64),
+            pre_vote: given.switch("pre-vote", true),
+            strict_reconfig_check: given.switch("strict-reconfig-check", true),
+            initial_election_tick_advance: given.switch("initial-election-tick-advance", true),
+            auto_compaction: given.one_of("auto-compaction-retention", "0", |text| {
+                retention(&mode, text)
+            }),
+            quota_backend_bytes: given.number("quota-backend-bytes", 0, i64::MIN),
+            max_txn_ops: given.number("max-txn-ops", 128, 1_usize),
+            max_request_bytes: given.number("max-request-bytes", 3 << 19, 1_usize),
+            data_dir: match data_dir.trim_end_matches('/') {
+                folder if folder.starts_with('/') => folder.to_owned(),
+                folder => format!("/{}", folder.trim_start_matches("./")),
+            },
+            advertise_peer,
+            name,
+        };
+        config.check(&mut given);
+        Diagnostics::check(given.problems)?;
+        Ok(config)
+    }
+
+    /// What etcd checks of flags together (`embed/config.go`, `Validate`; `etcdserver/config.go`).
+    fn check(&self, given: &mut Given) {
+        let (heartbeat, election) = (self.heartbeat.as_millis(), self.election.as_millis());
+        if election < 5 * heartbeat {
+            given.complain(
+                format!(
+                    "--election-timeout[{election}ms] should be at least as 5 times as \
+                     --heartbeat-interval[{heartbeat}ms]"
+                ),
+                "make it ten times as long",
+            );
+        }
+        if election > u128::from(ELECTION_MS_MAX) {
+            given.complain(
+                format!(
+                    "--election-timeout[{election}ms] is too long, and should be set less than \
+                     {ELECTION_MS_MAX}ms"
+                ),
+                "it is in milliseconds",
+            );
+        }
+        if given.has("listen-client-urls") && !given.has("advertise-client-urls") {
+            given.complain(
+                "--advertise-client-urls is required when --listen-client-urls is set explicitly"
+                    .to_owned(),
+                "say where clients find this member: `--advertise-client-urls http://NAME:2379`",
+            );
+        }
+        let name = &self.name;
+        match self.initial_cluster.get(name) {
+            None => given.complain(
+                format!("couldn't find local name \"{name}\" in the initial cluster configuration"),
+                "add NAME=URL of this very member to --initial-cluster",
+            ),
+            Some(urls) if *urls != self.advertise_peer => given.complain(
+                format!(
+                    "--initial-cluster has {name}={} but missing from --initial-advertise-peer-urls={}",
+                    urls.join(","),
+                    self.advertise_peer.join(",")
+                ),
+                "both are compared as they are written: give the same URLs in both",
+            ),
+            Some(_) => {}
+        }
     }
 
     /// For a proposal to be applied (etcd: `ReqTimeout`).
     pub fn request_timeout(&self) -> Duration {
         Duration::from_secs(5) + 2 * self.election
+    }
+}
+
+fn initial_cluster(text: &str) -> Result<BTreeMap<String, Vec<String>>, String> {
+    let mut members: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for member in text.split(',') {
+        let Some((name, url)) = member.trim().split_once('=') else {
+            return Err(format!("`{member}` is not NAME=URL"));
+        };
+        let urls = members.entry(name.to_owned()).or_default();
+        urls.extend(urls::list(url)?);
+        urls.sort();
+    }
+    let mut seen = Vec::new();
+    for url in members.values().flatten() {
+        if seen.contains(&url) {
+            return Err(format!("duplicate URL {url}"));
+        }
+        seen.push(url);
+    }
+    Ok(members)
+}
+
+fn retention(mode: &str, text: &str) -> Result<Option<AutoCompaction>, String> {
+    match mode {
+        "revision" => {
+            let revisions: i64 = text
+                .parse()
+                .map_err(|_| "a number of revisions is needed")?;
+            Ok((revisions > 0).then_some(AutoCompaction::Revision(revisions)))
+        }
+        "periodic" => {
+            // A number without a unit is hours.
+            let period = match text.parse::<u64>() {
+                Ok(hours) => Duration::from_secs(3600 * hours),
+                Err(_) => duration(text).ok_or("hours, or a duration like `5m30s` is needed")?,
+            };
+            Ok((!period.is_zero()).then_some(AutoCompaction::Periodic(period)))
+        }
+        _ => Err("--auto-compaction-mode is `periodic` or `revision`".to_owned()),
+    }
+}
+
+/// A duration as Go writes it, of whole numbers.
+fn duration(text: &str) -> Option<Duration> {
+    let mut total = Duration::ZERO;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit())?;
+        let number: u64 = rest[..digits].parse().ok()?;
+        rest = &rest[digits..];
+        let unit = rest
+            .find(|c: char| c.is_ascii_digit())
+            .unwrap_or(rest.len());
+        let ms = match &rest[..unit] {
+            "ms" => 1,
+            "s" => 1_000,
+            "m" => 60_000,
+            "h" => 3_600_000,
+            _ => return None,
+        };
+        total += Duration::from_millis(number.checked_mul(ms)?);
+        rest = &rest[unit..];
+    }
+    Some(total)
+}
+
+/// Flags and variables as they were given, and what is wrong with what was read so far.
+struct Given {
+    /// By flag: the value, and the flag or variable that it was given by.
+    values: BTreeMap<&'static str, (String, String)>,
+    problems: Vec<Diagnostic>,
+}
+
+impl Given {
+    fn read(launch: &Launch) -> Self {
+        let mut given = Self {
+            values: BTreeMap::new(),
+            problems: Vec::new(),
+        };
+        for (flag, _) in FLAGS {
+            let variable = format!("ETCD_{}", flag.to_uppercase().replace('-', "_"));
+            if let Some(value) = launch.env.get(&variable).filter(|value| !value.is_empty()) {
+                given.values.insert(flag, (value.clone(), variable));
+            }
+        }
+        let mut args = launch.args.iter();
+        while let Some(arg) = args.next() {
+            let Some(flag) = arg.strip_prefix("--").or_else(|| arg.strip_prefix('-')) else {
+                let message = format!("'{arg}' is not a valid flag");
+                given.complain(
+                    message,
+                    "flags are `--flag value` or `--flag=value`, switches the latter",
+                );
+                break;
+            };
+            let (name, beside) = match flag.split_once('=') {
+                Some((name, value)) => (name, Some(value.to_owned())),
+                None => (flag, None),
+            };
+            let Some((known, _)) = FLAGS.iter().find(|(flag, _)| *flag == name) else {
+                given.problems.push(unknown(name));
+                if beside.is_none()
+                    && args
+                        .as_slice()
+                        .first()
+                        .is_some_and(|next| !next.starts_with('-'))
+                {
+                    args.next();
+                }
+                continue;
+            };
+            let value = match beside {
+                Some(value) => Some(value),
+                None if flags::is_switch(name) => Some("true".to_owned()),
+                None => args.next().cloned(),
+            };
+            match value {
+                Some(value) => drop(given.values.insert(known, (value, format!("--{name}")))),
+                None => given.complain(
+                    format!("flag needs an argument: --{name}"),
+                    "give a value after it",
+                ),
+            }
+        }
+        given.refuse_unsupported();
+        given
+    }
+
+    fn refuse_unsupported(&mut self) {
+        for (flag, usage) in FLAGS {
+            if let Use::Only(only, help) = usage
+                && let Some((value, by)) = self.values.get(flag)
+                && value != only
+            {
+                let problem = Diagnostic::new(format!("{by}=`{value}` is not supported"));
+                self.problems.push(problem.help(*help));
+            }
+        }
+    }
+
+    fn has(&self, flag: &str) -> bool {
+        self.values.contains_key(flag)
+    }
+
+    fn complain(&mut self, message: String, help: &str) {
+        self.problems.push(Diagnostic::new(message).help(help));
+    }
+
+    fn text(&self, flag: &str, default: &str) -> String {
+        let given = self.values.get(flag);
+        given.map_or(default, |(value, _)| value).to_owned()
+    }
+
+    /// A value that can be read; if it cannot, that is a problem, and the default is taken.
+    fn parsed<T>(&mut self, flag: &str, parse: impl Fn(&str) -> Result<T, String>) -> Option<T> {
+        let (value, by) = self.values.get(flag)?;
+        match parse(value) {
+            Ok(value) => Some(value),
+            Err(why) => {
+                let problem = Diagnostic::new(format!("{by}=`{value}`: {why}"));
+                self.problems
+                    .push(problem.help(format!("correct --{flag}, or leave it out")));
+                None
+            }
+        }
+    }
+
+    fn with<T: Default>(
+        &mut self,
+        flag: &str,
+        default: &str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> T {
+        let given = self.parsed(flag, &parse);
+        given.unwrap_or_else(|| parse(default).unwrap_or_default())
+    }
+
+    fn one_of<T>(
+        &mut self,
+        flag: &str,
+        default: &str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> T {
+        let given = self.parsed(flag, &parse);
+        given.unwrap_or_else(|| parse(default).expect("the default can be read"))
+    }
+
+    fn number<T>(&mut self, flag: &str, default: T, least: T) -> T
+    where
+        T: FromStr<Err: Display> + PartialOrd + Display + Copy,
+    {
+        let parse = |text: &str| match text.parse::<T>() {
+            Ok(number) if number >= least => Ok(number),
+            Ok(_) => Err(format!("at least {least} is needed")),
+            Err(error) => Err(error.to_string()),
+        };
+        self.parsed(flag, parse).unwrap_or(default)
+    }
+
+    fn switch(&mut self, flag: &str, default: bool) -> bool {
+        // Go's `strconv.ParseBool`.
+        let parse = |text: &str| match text {
+            "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
+            "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
+            _ => Err("it is `true` or `false`".to_owned()),
+        };
+        self.parsed(flag, parse).unwrap_or(default)
+    }
+}
+
+fn unknown(name: &str) -> Diagnostic {
+    let unknown = Diagnostic::new(format!("flag provided but not defined: --{name}"));
+    match flags::nearest(name) {
+        Some(near) => unknown.help(format!("the nearest flag of etcd is --{near}")),
+        None => unknown.help("`etcd --help` lists the flags"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(args: &[&str], env: &[(&str, &str)]) -> Result<Config, String> {
+        let pair = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let launch = Launch {
+            args: args.iter().map(|arg| (*arg).to_owned()).collect(),
+            env: env.iter().map(pair).collect(),
+            ..Launch::default()
+        };
+        Config::read(&launch).map_err(|problems| problems.to_string())
+    }
+
+    #[test]
+    fn without_flags_it_is_as_etcd() {
+        let config = read(
+            &[],
+            &[("ETCD_PORT", "tcp://10.0.0.1:2379"), ("ETCD_NAME", "")],
+        )
+        .unwrap();
+        assert_eq!(config.name, "default");
+        assert_eq!(config.data_dir, "/default.etcd");
+        assert_eq!(config.listen_client, ["127.0.0.1:2379".parse().unwrap()]);
+        assert_eq!(config.initial_cluster["default"], [PEER_URL]);
+        assert!(config.pre_vote && config.strict_reconfig_check);
+        assert_eq!(config.request_timeout(), Duration::from_secs(7));
+    }
+
+    #[test]
+    fn flags_come_in_every_form_and_go_before_variables() {
+        let args = [
+            "-name",
+            "b",
+            "--data-dir=/var/lib/etcd/",
+            "--listen-client-urls",
+            "http://0.0.0.0:2379,http://[::1]:2379",
+            "--advertise-client-urls=http://b.etcd:2379",
+            "--initial-advertise-peer-urls=http://b.etcd:2380",
+            "--initial-cluster",
+            "a=http://a.etcd:2380,b=http://b.etcd:2380",
+            "--pre-vote=false",
+            "--strict-reconfig-check",
+            "--auto-compaction-retention=5m",
+            "--client-cert-auth=false",
+        ];
+        let env = [
+            ("ETCD_NAME", "a"),
+            ("ETCD_INITIAL_CLUSTER_STATE", "existing"),
+        ];
+        let config = read(&args, &env).unwrap();
+        assert_eq!(
+            (&config.name[..], &config.data_dir[..]),
+            ("b", "/var/lib/etcd")
+        );
+        assert_eq!(config.listen_client.len(), 2);
+        assert_eq!(config.initial_cluster_state, ClusterState::Existing);
+        assert_eq!(config.initial_cluster.len(), 2);
+        assert!(!config.pre_vote && config.strict_reconfig_check);
+        let kept = AutoCompaction::Periodic(Duration::from_secs(300));
+        assert_eq!(config.auto_compaction, Some(kept));
+    }
+
+    /// The messages are those of etcd 3.4.23, which was tried with the same flags.
+    #[test]
+    fn what_etcd_refuses_is_refused() {
+        let cases: [(&[&str], &str); 12] = [
+            (
+                &["--initial-cluster", "a=http://x:1"],
+                "couldn't find local name \"default\"",
+            ),
+            (
+                &[
+                    "--initial-advertise-peer-urls",
+                    "http://127.0.0.1:1",
+                    "--initial-cluster=default=http://127.0.0.1:2",
+                ],
+                "missing from --initial-advertise-peer-urls",
+            ),
+            (
+                &["--listen-client-urls", "http://127.0.0.1:1"],
+                "--advertise-client-urls is required",
+            ),
+            (
+                &["--listen-peer-urls=http://example.com:1"],
+                "expected IP in URL for binding",
+            ),
+            (&["--listen-peer-urls=https://127.0.0.1:1"], "no TLS"),
+            (&["--listen-peer-urls=http://127.0.0.1"], "host:port"),
+            (&["--election-timeout", "300"], "at least as 5 times"),
+            (&["--election-timeout", "60000"], "too long"),
+            (&["--lissten-peer-urls", "x"], "--listen-peer-urls"),
+            (&["--cert-file=/a"], "--cert-file=`/a` is not supported"),
+            (&["foo"], "'foo' is not a valid flag"),
+            (
+                &["--snapshot-count=x", "--name"],
+                "flag needs an argument: --name",
+            ),
+        ];
+        for (args, part) in cases {
+            let problems = read(args, &[]).unwrap_err();
+            assert!(problems.contains(part), "{args:?}: {problems}");
+            assert!(problems.contains("help: "), "{args:?}: {problems}");
+        }
     }
 }

@@ -109,14 +109,23 @@ fn answer(hello: &Hello, group: &Group) -> Body {
     }
     if hello.cluster_id != standing.cluster_id {
         let (own, other) = (standing.cluster_id, hello.cluster_id);
-        return refused(format!("cluster ID mismatch: it is {own:x} and not {other:x}"), false);
+        return refused(
+            format!("cluster ID mismatch: it is {own:x} and not {other:x}"),
+            false,
+        );
     }
     if group.with_membership(|members| members.is_removed(hello.from)) {
-        return refused("the member has been permanently removed from the cluster".to_owned(), true);
+        return refused(
+            "the member has been permanently removed from the cluster".to_owned(),
+            true,
+        );
     }
     if hello.to != standing.member_id {
         let (own, other) = (standing.member_id, hello.to);
-        return refused(format!("member ID mismatch: it is {own:x} and not {other:x}"), false);
+        return refused(
+            format!("member ID mismatch: it is {own:x} and not {other:x}"),
+            false,
+        );
     }
     Body::Welcome(Welcome::default())
 }

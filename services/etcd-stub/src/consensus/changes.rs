@@ -30,7 +30,11 @@ impl Group {
                 // etcd has the time here; it only must be another number each time.
                 let later = self.0.shared.next_id();
                 let id = member_id(&peer_urls, &self.0.limits.token, Some(later));
-                let kind = if as_learner { Kind::AddLearner } else { Kind::Add };
+                let kind = if as_learner {
+                    Kind::AddLearner
+                } else {
+                    Kind::Add
+                };
                 (kind, id, peer_urls)
             }
             MemberChange::Remove(id) => (Kind::Remove, id, Vec::new()),
@@ -116,7 +120,9 @@ impl Group {
             Kind::Add | Kind::AddLearner => active == voters.len(),
             Kind::Remove if !voters.contains(&change.id) => true,
             // One that is down has no part in what works now.
-            Kind::Remove if change.id != own && self.0.limits.active.since(change.id).is_none() => true,
+            Kind::Remove if change.id != own && self.0.limits.active.since(change.id).is_none() => {
+                true
+            }
             Kind::Remove => active > 1 + (voters.len() - 1) / 2,
             Kind::Promote | Kind::Update | Kind::Publish => true,
         };

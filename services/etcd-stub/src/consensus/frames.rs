@@ -161,6 +161,7 @@ impl Reader {
         let frame = Frame::decode(self.0.split_to(length));
         let frame = frame.map_err(|error| invalid(error.to_string()))?;
         let body = frame.body;
-        body.map(Some).ok_or_else(|| invalid("a frame of an unknown kind".to_owned()))
+        body.map(Some)
+            .ok_or_else(|| invalid("a frame of an unknown kind".to_owned()))
     }
 }

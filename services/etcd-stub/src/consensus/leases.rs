@@ -66,7 +66,8 @@ impl Group {
             match told {
                 Err(Refusal::NotLeader | Refusal::NoLeader | Refusal::Stopped)
                     if Instant::now() + PAUSE < until && !self.is_stopped() => {}
-                Err(Refusal::TimedOut) if topic != Topic::Promote && Instant::now() + PAUSE < until => {}
+                Err(Refusal::TimedOut)
+                    if topic != Topic::Promote && Instant::now() + PAUSE < until => {}
                 Err(Refusal::NotLeader) => return Err(Refusal::NoLeader),
                 told => return told,
             }
@@ -75,7 +76,10 @@ impl Group {
     }
 
     fn is_stopped(&self) -> bool {
-        self.0.requests.as_ref().is_some_and(|requests| requests.is_closed())
+        self.0
+            .requests
+            .as_ref()
+            .is_some_and(|requests| requests.is_closed())
     }
 
     async fn ask_at(&self, leader: u64, ask: Ask) -> Result<Told, Refusal> {
@@ -93,7 +97,9 @@ impl Group {
         match &told.refusal {
             None => Ok(told),
             Some(text) => {
-                let known = REFUSALS.into_iter().find(|refusal| refusal.to_string() == *text);
+                let known = REFUSALS
+                    .into_iter()
+                    .find(|refusal| refusal.to_string() == *text);
                 Err(known.unwrap_or(Refusal::TimedOut))
             }
         }

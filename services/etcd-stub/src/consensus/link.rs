@@ -42,7 +42,11 @@ pub(super) struct Active(Arc<Mutex<BTreeMap<u64, Instant>>>);
 
 impl Active {
     pub(super) fn since(&self, id: u64) -> Option<Instant> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&id).copied()
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&id)
+            .copied()
     }
 
     pub(super) fn set(&self, id: u64, since: Option<Instant>) {

@@ -85,7 +85,11 @@ impl Log {
                 Line::Bad(bad) => return Err(damaged(at, bad.why, member_id)),
             };
             if (at == 0) != record.head.is_some() {
-                return Err(damaged(at, "the beginning of a log in the wrong place", member_id));
+                return Err(damaged(
+                    at,
+                    "the beginning of a log in the wrong place",
+                    member_id,
+                ));
             }
             if let Some(found) = record.head {
                 member_id = found.member_id;
@@ -94,8 +98,12 @@ impl Log {
             let before = head.as_ref().map_or(0, |head| head.before_index);
             for bytes in &record.entries {
                 let entry = Entry::decode(&bytes[..]);
-                let entry = entry.map_err(|error| damaged(at, &format!("no entry: {error}"), member_id))?;
-                let kept = entry.index.checked_sub(before + 1).map(|kept| kept as usize);
+                let entry =
+                    entry.map_err(|error| damaged(at, &format!("no entry: {error}"), member_id))?;
+                let kept = entry
+                    .index
+                    .checked_sub(before + 1)
+                    .map(|kept| kept as usize);
                 match kept.filter(|kept| *kept <= entries.len()) {
                     Some(kept) => entries.truncate(kept),
                     None => {
@@ -115,7 +123,10 @@ impl Log {
         };
         let last = head.before_index + entries.len() as u64;
         if hard_state.commit > last {
-            let found = format!("entry {} is committed and {last} is the last", hard_state.commit);
+            let found = format!(
+                "entry {} is committed and {last} is the last",
+                hard_state.commit
+            );
             return Err(damaged(at, &found, member_id));
         }
         Ok(Found {
@@ -140,7 +151,13 @@ impl Log {
         entries: &[Entry],
         state: &HardState,
     ) -> Result<(), Error> {
-        replace(&self.disk, &self.folder, "log", line(Some(head), entries, state)).await
+        replace(
+            &self.disk,
+            &self.folder,
+            "log",
+            line(Some(head), entries, state),
+        )
+        .await
     }
 }
 

@@ -167,7 +167,9 @@ impl Membership {
     /// Whether a quorum of members that have started remains after a change (etcd: `IsReadyToAddVotingMember`
     /// and its kin).
     pub(super) fn is_ready_for(&self, change: &Change) -> bool {
-        let voters = self.voters().filter(|m| change.kind() != Kind::Remove || m.id != change.id);
+        let voters = self
+            .voters()
+            .filter(|m| change.kind() != Kind::Remove || m.id != change.id);
         let (mut members, mut started) = (0, 0);
         for voter in voters {
             members += 1;
@@ -261,7 +263,9 @@ pub(super) fn member_id(peer_urls: &[String], token: &str, later: Option<u64>) -
 
 fn first_bytes(of: &[u8]) -> u64 {
     let hash = Sha1::digest(of);
-    hash.iter().take(8).fold(0, |id, byte| id << 8 | u64::from(*byte))
+    hash.iter()
+        .take(8)
+        .fold(0, |id, byte| id << 8 | u64::from(*byte))
 }
 
 #[cfg(test)]
@@ -271,7 +275,10 @@ mod tests {
     /// What etcd 3.4.23 prints when it is started without flags.
     #[test]
     fn numbers_are_those_of_etcd() {
-        let initial = [("default".to_owned(), vec!["http://localhost:2380".to_owned()])];
+        let initial = [(
+            "default".to_owned(),
+            vec!["http://localhost:2380".to_owned()],
+        )];
         let group = Membership::new(&initial.into(), "etcd-cluster");
         assert_eq!(group.cluster_id, 0xcdf8_1819_4e3a_8c32);
         assert_eq!(group.list()[0].id, 0x8e9e_05c5_2164_694d);

@@ -12,9 +12,9 @@ use etcd_client::proto::PbLeaseRevokeRequest;
 use prost_raft::Message as _;
 use raft::eraftpb::{ConfChange, ConfChangeType, ConfState, Entry, Message, MessageType, Snapshot};
 use raft::{RawNode, SnapshotStatus, StateRole};
+use squall_host::Shutdown;
 use squall_host::disk::Disk;
 use squall_host::output::Output;
-use squall_host::Shutdown;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, MissedTickBehavior};
 
@@ -115,7 +115,10 @@ impl Node {
         }
         loop {
             self.settle().await?;
-            if self.removed.is_some_and(|since| since.elapsed() >= FAREWELL) {
+            if self
+                .removed
+                .is_some_and(|since| since.elapsed() >= FAREWELL)
+            {
                 return Err(Error::Removed);
             }
             if stopping.is_some_and(|until| !self.leads() || Instant::now() >= until) {
@@ -186,7 +189,9 @@ impl Node {
     /// Says its name and its client URLs to all, unless they know.
     fn publish(&mut self, now: Instant) {
         let id = self.id();
-        let known = self.group.with_membership(|members| members.get(id).cloned());
+        let known = self
+            .group
+            .with_membership(|members| members.get(id).cloned());
         let Some(known) = known else { return };
         let (name, urls) = (&self.settings.name, &self.settings.client_urls);
         if (&known.name, &known.client_urls) == (name, urls)
@@ -240,8 +245,13 @@ impl Node {
             ids.collect::<Vec<_>>()
         });
         let others = voters.iter().filter(|id| **id != self.id());
-        let active = others.filter(|id| self.peers.active.since(**id).is_some()).count();
-        if self.settings.advance_ticks && self.raw.raft.leader_id == 0 && 2 * (active + 1) > voters.len() {
+        let active = others
+            .filter(|id| self.peers.active.since(**id).is_some())
+            .count();
+        if self.settings.advance_ticks
+            && self.raw.raft.leader_id == 0
+            && 2 * (active + 1) > voters.len()
+        {
             self.settings.advance_ticks = false;
             for _ in 2..self.raw.raft.election_timeout() {
                 self.raw.tick();
@@ -272,7 +282,10 @@ impl Node {
         let reachable = others.filter(|id| self.peers.active.since(*id).is_some());
         reachable.max_by_key(|id| {
             let progress = self.raw.raft.prs().get(*id);
-            (progress.map_or(0, |progress| progress.matched), std::cmp::Reverse(*id))
+            (
+                progress.map_or(0, |progress| progress.matched),
+                std::cmp::Reverse(*id),
+            )
         })
     }
 
@@ -430,14 +443,21 @@ impl Node {
                 StateRole::Candidate => "candidate",
                 StateRole::PreCandidate => "pre-candidate",
             };
-            self.out.line(&format!("raft: {id:x} became {role} at term {}", now.1));
+            self.out
+                .line(&format!("raft: {id:x} became {role} at term {}", now.1));
         }
         if now.2 != leader {
             match now.2 {
-                0 => self.out.line(&format!("raft: {id:x} lost leader {leader:x} at term {}", now.1)),
+                0 => self.out.line(&format!(
+                    "raft: {id:x} lost leader {leader:x} at term {}",
+                    now.1
+                )),
                 new => {
                     self.waiters.elected(Instant::now());
-                    self.out.line(&format!("raft: {id:x} elected leader {new:x} at term {}", now.1));
+                    self.out.line(&format!(
+                        "raft: {id:x} elected leader {new:x} at term {}",
+                        now.1
+                    ));
                 }
             }
         }
@@ -476,7 +496,11 @@ impl Node {
     async fn install(&mut self, image: Snapshot) -> Result<(), Error> {
         let metadata = image.get_metadata();
         let (index, term) = (metadata.index, metadata.term);
-        let broken = |error| Error::Raft(format!("the leader's snapshot after entry {index}: {error}"));
+        let broken = |error| {
+            Error::Raft(format!(
+                "the leader's snapshot after entry {index}: {error}"
+            ))
+        };
         let (store, members) = snapshot::decode(&image.data).map_err(broken)?;
         self.head = Head {
             index,
@@ -499,7 +523,9 @@ impl Node {
     async fn compact(&mut self) -> Result<(), Error> {
         let image = self.image();
         let metadata = image.get_metadata();
-        let kept = metadata.index.saturating_sub(self.settings.catch_up_entries);
+        let kept = metadata
+            .index
+            .saturating_sub(self.settings.catch_up_entries);
         self.raw.mut_store().compact(kept);
         let (before_index, before_term) = self.raw.store().before();
         self.head = Head {

@@ -43,7 +43,12 @@ fn name(index: u64) -> String {
 }
 
 /// Makes a snapshot durable.
-pub(super) async fn write(disk: &Disk, folder: &str, index: u64, image: &[u8]) -> Result<(), Error> {
+pub(super) async fn write(
+    disk: &Disk,
+    folder: &str,
+    index: u64,
+    image: &[u8],
+) -> Result<(), Error> {
     let mut file = checksum(image).to_be_bytes().to_vec();
     file.extend_from_slice(image);
     replace(disk, folder, &name(index), file.into()).await
@@ -68,13 +73,18 @@ pub(super) async fn read(
         Some((sum, image)) if *sum == checksum(image).to_be_bytes() => {
             decode(image).map_err(damaged)
         }
-        _ => Err(damaged("a snapshot whose checksum does not fit it".to_owned())),
+        _ => Err(damaged(
+            "a snapshot whose checksum does not fit it".to_owned(),
+        )),
     }
 }
 
 /// Removes all snapshots but the one after entry `kept`, which is durable, and so is the log that names it.
 pub(super) async fn remove_others(disk: &Disk, folder: &str, kept: u64) -> Result<(), Error> {
-    let names = disk.list(folder).await.map_err(Error::disk("list", folder))?;
+    let names = disk
+        .list(folder)
+        .await
+        .map_err(Error::disk("list", folder))?;
     for other in names {
         if other.starts_with("snapshot-") && other != name(kept) {
             let path = format!("{folder}/{other}");

@@ -95,7 +95,8 @@ impl Group {
         // A process before this one may have seen a sync fail; what was read need not be there tomorrow.
         let image = snapshot::encode(&store, &members);
         snapshot::write(&host.disk, &folder, head.index, &image).await?;
-        log.renew(head.clone(), &found.entries, &found.hard_state).await?;
+        log.renew(head.clone(), &found.entries, &found.hard_state)
+            .await?;
         snapshot::remove_others(&host.disk, &folder, head.index).await?;
 
         let standing = Standing {
@@ -269,10 +270,15 @@ fn first(members: Membership, member_id: u64, index: u64) -> Begun {
 /// lost, and with it what it promised (etcd: `isMemberBootstrapped`).
 async fn begin(config: &Config, host: &Host) -> Result<Begun, Error> {
     let members = Membership::new(&config.initial_cluster, &config.initial_cluster_token);
-    let own = members.list().into_iter().find(|member| member.name == config.name);
+    let own = members
+        .list()
+        .into_iter()
+        .find(|member| member.name == config.name);
     let id = own.map_or(0, |member| member.id);
     if let Some(others) = ask_others(config, host).await.ok().flatten()
-        && others.get(id).is_some_and(|member| !member.client_urls.is_empty())
+        && others
+            .get(id)
+            .is_some_and(|member| !member.client_urls.is_empty())
     {
         return Err(Error::AlreadyBootstrapped { id });
     }
@@ -323,7 +329,10 @@ async fn join(config: &Config, host: &Host) -> Result<Begun, Error> {
 
 /// Who belongs to the group, as the first of the others says that answers; `None` without others.
 async fn ask_others(config: &Config, host: &Host) -> Result<Option<Membership>, String> {
-    let others = config.initial_cluster.iter().filter(|(name, _)| **name != config.name);
+    let others = config
+        .initial_cluster
+        .iter()
+        .filter(|(name, _)| **name != config.name);
     let mut last = Ok(None);
     for url in others.flat_map(|(_, urls)| urls) {
         let Some((name, port)) = target(url) else {

@@ -67,7 +67,10 @@ impl Storage {
     /// The entries after `index`.
     pub(super) fn after(&self, index: u64) -> Vec<Entry> {
         let entries = self.entries.iter();
-        entries.filter(|entry| entry.index > index).cloned().collect()
+        entries
+            .filter(|entry| entry.index > index)
+            .cloned()
+            .collect()
     }
 
     /// Index and term of the entry before the first.

@@ -73,7 +73,8 @@ impl Waiters {
                 None => true,
                 Some(first) => {
                     let kind = raft::eraftpb::EntryType::EntryNormal as i32;
-                    let are_normal = first.entry.entry_type == kind && next.entry.entry_type == kind;
+                    let are_normal =
+                        first.entry.entry_type == kind && next.entry.entry_type == kind;
                     are_normal && bytes + next.entry.data.len() <= bytes_max
                 }
             };
@@ -138,7 +139,8 @@ impl Waiters {
             }
         }
         let waiting = self.waiting.iter();
-        let over = waiting.filter(|(_, (waiting, since))| *since + timeout <= now || is_gone(waiting));
+        let over =
+            waiting.filter(|(_, (waiting, since))| *since + timeout <= now || is_gone(waiting));
         for id in over.map(|(id, _)| *id).collect::<Vec<_>>() {
             if let Some((waiting, since)) = self.waiting.remove(&id) {
                 answer(waiting, Err(self.timed_out(since)));

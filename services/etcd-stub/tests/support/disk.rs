@@ -8,7 +8,6 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use futures::future::{BoxFuture, FutureExt};
 use squall_host::disk::DiskDriver;
-use tokio::sync::watch;
 
 /// The disk; clones share it.
 #[derive(Clone, Default)]
@@ -17,7 +16,6 @@ pub(crate) struct TestDisk(Arc<Shared>);
 #[derive(Default)]
 struct Shared {
     state: Mutex<State>,
-    held: watch::Sender<bool>,
 }
 
 #[derive(Clone, Default)]
@@ -60,50 +58,14 @@ impl TestDisk {
         work(&mut self.0.state.lock().unwrap())
     }
 
-    /// A disk with these files, all durable.
-    pub(crate) fn of(files: &[(&str, &[u8])]) -> Self {
-        let disk = Self::default();
-        for (path, bytes) in files {
-            disk.put(path, bytes);
-        }
-        disk
-    }
-
-    /// Makes a file what it is to be, durably.
-    pub(crate) fn put(&self, path: &str, bytes: &[u8]) {
-        self.with(|state| {
-            let id = state.next;
-            state.next += 1;
-            let (bytes, durable) = (bytes.to_vec(), bytes.len());
-            state.files.insert(id, File { bytes, durable });
-            state.names.insert(path.to_owned(), id);
-            state.durable_names.insert(path.to_owned(), id);
-        });
-    }
-
-    /// All files.
-    pub(crate) fn files(&self) -> BTreeMap<String, Vec<u8>> {
-        self.with(|state| {
-            let names = state.names.iter();
-            names
-                .map(|(path, id)| (path.clone(), state.files[id].bytes.clone()))
-                .collect()
-        })
+    /// The paths of all files.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.with(|state| state.names.keys().cloned().collect())
     }
 
     /// After so many more changes everything fails; of an append that is the last, half is done.
     pub(crate) fn die_after(&self, steps: usize) {
         self.with(|state| state.dies_at = Some(state.steps + steps));
-    }
-
-    /// Whether it is dead.
-    pub(crate) fn is_dead(&self) -> bool {
-        self.with(|state| state.dies_at.is_some_and(|at| state.steps >= at))
-    }
-
-    /// Whether syncs wait.
-    pub(crate) fn hold_syncs(&self, held: bool) {
-        self.0.held.send_replace(held);
     }
 
     /// What is left when the power comes back, which is drawn.
@@ -249,9 +211,7 @@ impl DiskDriver for TestDisk {
 
     fn sync(&self, path: &str) -> BoxFuture<'static, io::Result<()>> {
         let (disk, path) = (self.clone(), path.to_owned());
-        let mut held = self.0.held.subscribe();
         async move {
-            held.wait_for(|held| !held).await.unwrap();
             tokio::task::yield_now().await;
             disk.with(|state| state.sync(&path))
         }

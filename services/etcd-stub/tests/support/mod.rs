@@ -32,7 +32,11 @@ impl OutputDriver for Lines {
 impl Lines {
     pub(crate) fn having(&self, part: &str) -> Vec<String> {
         let lines = self.0.lock().unwrap();
-        lines.iter().filter(|line| line.contains(part)).cloned().collect()
+        lines
+            .iter()
+            .filter(|line| line.contains(part))
+            .cloned()
+            .collect()
     }
 }
 
@@ -109,7 +113,12 @@ impl Place {
     pub(crate) fn host(&self) -> Host {
         let real = Host::real();
         let disk = Disk::new(self.disk.clone());
-        Host::new(&self.config.name, real.net, disk, Output::new(self.lines.clone()))
+        Host::new(
+            &self.config.name,
+            real.net,
+            disk,
+            Output::new(self.lines.clone()),
+        )
     }
 
     pub(crate) async fn try_start(&mut self) -> Result<(), Error> {
@@ -197,7 +206,9 @@ pub(crate) async fn until(mut is_so: impl FnMut() -> bool) {
 pub(crate) async fn leader(places: &[Place]) -> usize {
     loop {
         let running = || places.iter().filter(|place| place.running.is_some());
-        let leader = running().next().and_then(|place| place.group().standing().leader);
+        let leader = running()
+            .next()
+            .and_then(|place| place.group().standing().leader);
         if let Some(leader) = leader
             && running().all(|place| place.group().standing().leader == Some(leader))
             && let Some(at) = places
