@@ -4,6 +4,8 @@
 //! That is judged at the last read that is quiet: no increment was on its way while it was. What the others do that
 //! are unknown may come later; then they are allowed for all the same.
 //!
+//! Deliberately blind to who was answered which value: `increments-linearizable` looks at that.
+//!
 //! Source: the counter's lab, whose original loses 4 to 10 in 100 increments, each of which was answered with 200.
 
 use squall_record::RunRecord;

@@ -2,6 +2,7 @@
 //!
 //! Members say so themselves, in etcd's words, `ID became leader at term N` with the id in hex, in a line of their
 //! log, whatever else is in it. All members of a run are taken for one group.
+//! Deliberately not who thinks that it leads and when: an old leader that is cut off does so rightly, in its old term.
 //!
 //! Source: Ongaro and Ousterhout, In Search of an Understandable Consensus Algorithm, 2014, figure 3, "Election
 //! Safety". The words are those of `raft/raft.go` in etcd 3.4, `becomeLeader`.

@@ -1,5 +1,8 @@
 //! Invocations and completions in the order of time, as a doubly linked list from which an operation can be taken
 //! and put back in constant time, if they are put back in the reverse order ("dancing links").
+//!
+//! Deliberately without operations of which nobody knows what became: those have no completion, and the search asks
+//! for them when nothing else fits.
 
 /// One end of an operation, which is a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
