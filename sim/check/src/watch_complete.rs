@@ -166,16 +166,18 @@ impl<'a> Watch<'a> {
             let within = changes.range((Excluded(self.after), Included(self.last)));
             within.map(move |(revision, change)| (*revision, *key, change.value))
         });
-        let mut missing = changes
-            .filter(|(revision, key, value)| self.told.get(&(*revision, *key)) != Some(value));
-        let (revision, key, value) = missing.next()?;
+        let told = |(revision, key, value): &(i64, &str, _)| {
+            self.told.get(&(*revision, *key)) == Some(value)
+        };
+        let missing: Vec<_> = changes.filter(|change| !told(change)).collect();
+        let (revision, key, value) = *missing.iter().min()?;
         let value = value.unwrap_or("gone");
         Some(format!(
             "the watch told what is after revision {} up to {} and not that {key} became {value} at revision \
              {revision}; {} more are missing",
             self.after,
             self.last,
-            missing.count()
+            missing.len() - 1
         ))
     }
 
