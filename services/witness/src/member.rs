@@ -128,8 +128,39 @@ fn never_connected(status: &tonic::Status) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
+    use squall_host::Host;
     use tonic::Status;
+
+    /// What becomes of a write to a listener that is there but never answers, or is not there.
+    async fn put(is_there: bool) -> Failure {
+        let host = Host::real();
+        let listener = host.net.listen("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = listener.local_addr().unwrap();
+        let _kept = is_there.then_some(listener);
+        let endpoint = config::Endpoint {
+            name: "etcd0".to_owned(),
+            uri: format!("http://{address}"),
+        };
+        let timeout = Duration::from_millis(200);
+        let member = Member::new(&host.net, &endpoint, timeout).await.unwrap();
+        let mut client = member.client.clone();
+        member.call(client.put("k", "v", None)).await.unwrap_err()
+    }
+
+    #[tokio::test]
+    async fn what_was_never_sent_is_not_done() {
+        let failure = put(false).await;
+        assert_eq!(failure.ok(), Some(false), "{failure}");
+    }
+
+    #[tokio::test]
+    async fn what_is_never_answered_is_unknown() {
+        let failure = put(true).await;
+        assert_eq!(failure.ok(), None, "{failure}");
+    }
 
     fn ok(code: Code, message: &str) -> Option<bool> {
         meaning(&Error::GRpcStatus(Status::new(code, message))).ok()

@@ -136,6 +136,13 @@ mod tests {
     }
 
     #[test]
+    fn a_read_need_not_know_what_is_acknowledged_later() {
+        let first = [put("k0", "aa-0", 2), finally(&[("k0", "aa-0", 2, 1)], 2)];
+        let later = [put("k0", "aa-1", 3), put("k1", "aa-2", 4)];
+        assert_eq!(judged(&[first, later].concat()).holds, Some(true));
+    }
+
+    #[test]
     fn a_revision_is_one_thing() {
         breach(&[put("k0", "aa-0", 2), put("k1", "aa-1", 2)]);
         breach(&[put("k0", "aa-0", 2), event("k0", "aa-9", 2, 1)]);

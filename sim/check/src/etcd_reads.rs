@@ -33,7 +33,9 @@ pub(crate) fn judge(record: &RunRecord) -> Judged {
     let count = |wanted: Kind| answers.iter().filter(|one| one.kind == wanted).count();
     let (reads, serializable) = (count(Kind::Read), count(Kind::Serializable));
     let order = order(&answers);
-    let wrong = told().find_map(|told| wrong(told, &history));
+    // If a revision is two things there is no order to begin with.
+    let wrong = history.conflicts.first().cloned();
+    let wrong = wrong.or_else(|| told().find_map(|told| self::wrong(told, &history)));
     let judgement = match (wrong.or(order.breach), reads + serializable) {
         (Some(breach), _) => (Some(false), breach),
         (None, 0) => (None, "no read was answered".to_owned()),
@@ -358,6 +360,14 @@ mod tests {
         let future = serializable(get("k0", "aa-0", 2, 2));
         let detail = breach(&[(1, 2, future), (3, 4, put("k0", "aa-0", 2))]);
         assert!(detail.ends_with("not sent before 3.000 s"), "{detail}");
+    }
+
+    #[test]
+    fn a_revision_that_is_two_things_explains_nothing() {
+        breach(&[
+            (1, 2, put("k0", "aa-0", 2)),
+            (1, 2, get("k0", "aa-1", 2, 2)),
+        ]);
     }
 
     #[test]

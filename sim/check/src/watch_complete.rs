@@ -59,7 +59,7 @@ struct Watch<'a> {
     versions: BTreeMap<&'a str, i64>,
     events: i64,
     begun: i64,
-    /// It could not be resumed where it was cut.
+    /// etcd ended it because it was compacted, and it was resumed later than where it was cut.
     has_hole: bool,
     breach: Option<String>,
 }
@@ -76,15 +76,19 @@ impl<'a> Watch<'a> {
             has_hole: false,
             breach: None,
         };
-        for told in witness.told.iter().filter(|told| told.ok == Some(true)) {
+        let mut canceled = false;
+        for told in &witness.told {
             match &told.what {
+                What::Canceled {} => canceled = true,
+                _ if told.ok != Some(true) => {}
                 What::Start { kvs, .. } => {
                     let versions = kvs.iter().map(|(key, _, _, version)| (&**key, *version));
                     watch.versions = versions.collect();
                 }
                 What::Watch { from } => {
                     watch.begun += 1;
-                    watch.has_hole |= from.saturating_sub(1) > watch.last;
+                    watch.has_hole |= canceled && from.saturating_sub(1) > watch.last;
+                    canceled = false;
                 }
                 What::Event {
                     key,
@@ -166,16 +170,18 @@ impl<'a> Watch<'a> {
             let within = changes.range((Excluded(self.after), Included(self.last)));
             within.map(move |(revision, change)| (*revision, *key, change.value))
         });
-        let mut missing = changes
-            .filter(|(revision, key, value)| self.told.get(&(*revision, *key)) != Some(value));
-        let (revision, key, value) = missing.next()?;
+        let told = |(revision, key, value): &(i64, &str, _)| {
+            self.told.get(&(*revision, *key)) == Some(value)
+        };
+        let missing: Vec<_> = changes.filter(|change| !told(change)).collect();
+        let (revision, key, value) = *missing.iter().min()?;
         let value = value.unwrap_or("gone");
         Some(format!(
             "the watch told what is after revision {} up to {} and not that {key} became {value} at revision \
              {revision}; {} more are missing",
             self.after,
             self.last,
-            missing.count()
+            missing.len() - 1
         ))
     }
 
@@ -298,7 +304,12 @@ mod tests {
         ];
         assert_eq!(judged(&late).holds, Some(true));
         assert_eq!(judged(&[&late[..], &[end(false)]].concat()).holds, None);
-        let hole = [watch(9), put("k0", "aa-1", 9), event("k0", "aa-1", 9, 9)];
+        let hole = [
+            canceled(),
+            watch(9),
+            put("k0", "aa-1", 9),
+            event("k0", "aa-1", 9, 9),
+        ];
         assert_eq!(judged(&hole).holds, None);
         assert_eq!(judged(&[]).holds, None);
     }

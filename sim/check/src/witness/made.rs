@@ -104,6 +104,11 @@ pub(crate) fn watch(from: i64) -> Said {
     (Some(true), format!(r#""op":"watch","from":{from}"#))
 }
 
+/// etcd ended the watch.
+pub(crate) fn canceled() -> Said {
+    (Some(false), r#""op":"canceled","revision":9"#.to_owned())
+}
+
 pub(crate) fn event(key: &str, value: &str, modified: i64, version: i64) -> Said {
     let rest = format!(
         r#""op":"event","key":"{key}","value":"{value}","mod":{modified},"version":{version}"#

@@ -14,6 +14,8 @@
 pub(crate) mod history;
 #[cfg(test)]
 pub(crate) mod made;
+#[cfg(test)]
+mod sound;
 
 use std::collections::BTreeMap;
 
