@@ -46,6 +46,15 @@ pub struct Volumes {
     pub folders: Vec<String>,
 }
 
+/// A part of a volume that any number of machines can have at a time, as NFS gives it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shared {
+    /// The volume's name. It is there from its first mount on, whatever happens to machines.
+    pub volume: String,
+    /// The folder of it, as an absolute path.
+    pub inside: String,
+}
+
 /// A signal to a machine's process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signal {
@@ -88,6 +97,9 @@ pub trait Machine: Send + Sync + 'static {
     fn join_node(&self, node: NodeId, name: &str, cpu_limit: Option<f64>) -> NodeId;
     /// Empties a machine's disk but for these folders, as the start of a fresh container does.
     fn reset_disk(&self, node: NodeId, keep: &[String]);
+    /// Makes a folder of a machine lead to a volume that other machines have, too. Stays until the
+    /// machine is gone, [`Machine::reset_disk`] or not.
+    fn mount(&self, node: NodeId, folder: &str, shared: &Shared);
     /// Makes a virtual address lead to one of several, drawn anew for each connection, from every
     /// machine and client, as kube-proxy's rules do. Nobody behind it: connections are refused.
     /// `None`: the address is nobody's again. Connections that are open stay as they are.

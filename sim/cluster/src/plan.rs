@@ -71,6 +71,8 @@ pub struct ServicePlan {
     pub restart: Restart,
     /// How its health is found out.
     pub healthcheck: Option<Located<Healthcheck>>,
+    /// Named volumes that other containers have, too, by the folder at which they are mounted.
+    pub volumes: Vec<(String, String)>,
     /// What must be there before it.
     pub depends_on: Vec<Located<Dependency>>,
     /// Cores for each container.

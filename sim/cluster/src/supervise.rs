@@ -24,7 +24,7 @@ use squall_host::Diagnostics;
 use tokio::sync::watch;
 
 use crate::Machine;
-use crate::machine::{NodeId, NodeSpec, Resolver};
+use crate::machine::{NodeId, NodeSpec, Resolver, Shared};
 use crate::plan::{Container, Plan};
 use container::Member;
 use states::Told;
@@ -237,6 +237,13 @@ fn add_node(machine: &dyn Machine, container: &Container) -> NodeId {
         resolver: Resolver::default(),
         volumes: None,
     });
+    for (folder, volume) in &container.service.volumes {
+        let shared = Shared {
+            volume: volume.clone(),
+            inside: "/".to_owned(),
+        };
+        machine.mount(node, folder, &shared);
+    }
     machine.plug(node, false);
     node
 }

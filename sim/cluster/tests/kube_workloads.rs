@@ -17,6 +17,7 @@ use squall_cluster::kubernetes::plan::{
     Address, Kind, Mount, Plan, Restart, Rollout, Stateful, Template, Workload,
 };
 use squall_cluster::kubernetes::{Error, Kube};
+use squall_cluster::machine::Shared;
 
 /// The least and the most that `count` gives in steps of 10 ms until `done` holds.
 async fn extremes(
@@ -184,10 +185,12 @@ fn stored() -> (Stateful, Template) {
         Mount {
             volume: "data".into(),
             folder: "/var/data".into(),
+            shared: None,
         },
         Mount {
             volume: "scratch".into(),
             folder: "/tmp".into(),
+            shared: None,
         },
     ];
     let stateful = Stateful {
@@ -338,6 +341,40 @@ async fn a_claim_is_with_one_pod_at_a_time() {
         history[1].ends_with(&format!("[\"/var/data\"] of {old}")),
         "{history:#?}"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_volume_of_many_is_with_all_pods_at_a_time() {
+    let mut pod = template("db");
+    pod.containers.push(pod.containers[0].clone());
+    pod.containers[1].name = "second".into();
+    let at = |folder: &str| Mount {
+        volume: "v".into(),
+        folder: folder.into(),
+        shared: Some(Shared {
+            volume: "nfs files".into(),
+            inside: "/exports".into(),
+        }),
+    };
+    pod.containers[0].mounts = vec![at("/home")];
+    pod.containers[1].mounts = vec![at("/other")];
+    let kind = Kind::StatefulSet(stateful());
+    let (kube, fake) = up(peers(workload(kind, "db", 2, pod))).await;
+    let mounts = fake.history_of(&["mount "]);
+    let mounts: Vec<&str> = mounts
+        .iter()
+        .filter_map(|line| line.split_once("mount ").map(|(_, rest)| rest))
+        .collect();
+    assert_eq!(
+        mounts,
+        [
+            "nfs files:/exports at /home of db-0",
+            "nfs files:/exports at /other of db-0/second",
+            "nfs files:/exports at /home of db-1",
+            "nfs files:/exports at /other of db-1/second",
+        ]
+    );
+    assert_eq!(ready(&kube).len(), 2);
 }
 
 fn task(restart: Restart) -> Template {

@@ -12,6 +12,7 @@ use squall_cluster::kubernetes::plan::{
     Address, Amount, Check, Hook, Kind, Leaves, Mount, Rolling, Target,
 };
 use squall_cluster::kubernetes::read_text;
+use squall_cluster::machine::Shared;
 
 const WEB: &str = "\
 apiVersion: v1
@@ -100,6 +101,7 @@ fn a_deployment_with_its_services_is_planned() {
     let cache = Mount {
         volume: "cache".to_owned(),
         folder: "/var/cache".to_owned(),
+        shared: None,
     };
     assert_eq!(nginx.mounts, [cache]);
     let readiness = nginx.readiness.as_ref().unwrap();
@@ -264,6 +266,34 @@ spec: {hostname: h, subdomain: db, containers: [{name: c, image: mine/app:1, arg
 const PROGRAMS: &[(&str, &str)] = &[("side", "worker"), ("mine/app", "worker")];
 
 #[test]
+fn a_folder_of_a_file_server_is_mounted() {
+    let text = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  containers:\n  - name: c\n    image: nginx\n    volumeMounts: [{name: v, mountPath: /home/, subPath: etcd}]\n  - name: d\n    image: nginx\n    volumeMounts: [{name: v, mountPath: /all}]\n  volumes: [{name: v, nfs: {server: files, path: /exports/}}]\n";
+    let plan = plan_text(text, PROGRAMS).unwrap();
+    let mounts = plan.workloads[0]
+        .template
+        .containers
+        .iter()
+        .map(|container| {
+            let mount = &container.mounts[0];
+            (mount.folder.clone(), mount.shared.clone().unwrap())
+        });
+    let on_files = |folder: &str, inside: &str| {
+        let shared = Shared {
+            volume: "nfs files".to_owned(),
+            inside: inside.to_owned(),
+        };
+        (folder.to_owned(), shared)
+    };
+    assert_eq!(
+        mounts.collect::<Vec<_>>(),
+        [
+            on_files("/home", "/exports/etcd"),
+            on_files("/all", "/exports/")
+        ]
+    );
+}
+
+#[test]
 fn a_stateful_set_with_volumes_is_planned() {
     let plan = plan_text(LASTING, PROGRAMS).unwrap();
     let db = &plan.workloads[0];
@@ -277,8 +307,8 @@ fn a_stateful_set_with_volumes_is_planned() {
     assert_eq!(set.claims, ["data"]);
     let template = &db.template;
     assert_eq!(template.node.as_deref(), Some("node-2"));
-    let claims: Vec<_> = template.claims.iter().collect();
-    assert_eq!(claims, [(&"shared".to_owned(), &"shared".to_owned())]);
+    // Any number of pods may have it at a time: it is no claim that a pod waits for.
+    assert!(template.claims.is_empty());
     let init: Vec<_> = template
         .init
         .iter()
@@ -291,9 +321,13 @@ fn a_stateful_set_with_volumes_is_planned() {
     let mounts: Vec<_> = postgres
         .mounts
         .iter()
-        .map(|mount| mount.volume.as_str())
+        .map(|mount| (mount.volume.as_str(), mount.shared.clone()))
         .collect();
-    assert_eq!(mounts, ["data", "shared"]);
+    let shared = Shared {
+        volume: "claim default/shared".to_owned(),
+        inside: "/".to_owned(),
+    };
+    assert_eq!(mounts, [("data", None), ("shared", Some(shared))]);
     assert_eq!(postgres.pre_stop, Some(Hook::Sleep(Duration::from_secs(3))));
     let probe = &postgres.liveness.as_ref().unwrap().check;
     let expanded = ["pg_isready", "-U", "4MB"].map(str::to_owned);

@@ -50,6 +50,22 @@ const HEALTHY: &str = ", depends_on: {db: {condition: service_healthy}}";
 const CHECK: &str = ", healthcheck: {test: [CMD, probe], interval: 2s, timeout: 1s, retries: 3}";
 
 #[tokio::test(start_paused = true)]
+async fn a_volume_that_several_containers_name_is_one_for_all() {
+    let text = services(&[
+        ("a", ", volumes: ['many:/a', 'alone:/alone']"),
+        ("b", ", volumes: [{type: volume, source: many, target: /b}]"),
+    ]) + "volumes: {many: {}, alone: {}}\n";
+    let (compose, fake) = system(&text);
+    compose.up().await.unwrap();
+    let mounts: Vec<String> = fake
+        .history()
+        .into_iter()
+        .filter_map(|line| Some(line.split_once("mount ")?.1.to_owned()))
+        .collect();
+    assert_eq!(mounts, ["many:/ at /a of a", "many:/ at /b of b"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn services_start_after_what_they_depend_on() {
     let (compose, fake) = system(&services(&[
         ("web", ", depends_on: [api]"),

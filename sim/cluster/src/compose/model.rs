@@ -218,4 +218,6 @@ pub enum MountSource {
     Path(String),
     /// Text from the compose file (`configs: {a: {content: …}}`).
     Content(String),
+    /// A volume of the top level's `volumes:`.
+    Volume(String),
 }

@@ -104,15 +104,18 @@ pub(super) fn mounts(fields: &mut Fields<'_>, sources: &Sources) -> Vec<Located<
     mounts
 }
 
-fn named_volume(item: &Cursor<'_>, name: &str, sources: &Sources) {
-    if sources.volumes.iter().any(|v| v == name) {
-        // A program keeps its files on its machine's own disk here.
-        item.without_effect();
-    } else {
+fn named_volume(item: &Cursor<'_>, name: &str, target: &str, sources: &Sources) -> Option<Mount> {
+    if !sources.volumes.iter().any(|v| v == name) {
         item.problem(format!(
             "no volume `{name}`: declare it under the top level `volumes:`, or write a path as `./{name}`"
         ));
+        return None;
     }
+    Some(Mount {
+        source: MountSource::Volume(name.to_owned()),
+        target: target.to_owned(),
+        create: false,
+    })
 }
 
 fn is_path(source: &str) -> bool {
@@ -137,8 +140,7 @@ fn short_volume(item: &Cursor<'_>, sources: &Sources) -> Option<Mount> {
         }
     };
     if !is_path(source) {
-        named_volume(item, source, sources);
-        return None;
+        return named_volume(item, source, target, sources);
     }
     Some(Mount {
         source: MountSource::Path(source.to_owned()),
@@ -174,10 +176,7 @@ fn long_volume(item: &Cursor<'_>, sources: &Sources) -> Option<Mount> {
             target,
             create,
         }),
-        (Some("volume"), Some(source)) => {
-            named_volume(item, &source, sources);
-            None
-        }
+        (Some("volume"), Some(source)) => named_volume(item, &source, &target, sources),
         (Some("volume" | "tmpfs"), None) => {
             item.without_effect();
             None

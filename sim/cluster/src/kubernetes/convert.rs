@@ -32,8 +32,8 @@ use sources::Sources;
 pub(super) struct Around<'a> {
     surroundings: &'a Surroundings<'a>,
     sources: Sources,
-    /// Claims that are there, by namespace and name.
-    claims: Vec<(&'a str, &'a str)>,
+    /// Claims that are there, by namespace and name, and whether several pods may have one.
+    claims: BTreeMap<(&'a str, &'a str), bool>,
     /// Variables that tell of services, by namespace.
     service_env: BTreeMap<String, BTreeMap<String, String>>,
     /// Images that a story will ask for, by workload.
@@ -63,8 +63,17 @@ pub fn plan(
         sources: Sources::new(objects, &mut notes),
         claims: objects
             .iter()
-            .filter(|object| matches!(object.typed, Typed::Claim))
-            .map(|object| (object.namespace.as_str(), object.name.as_str()))
+            .filter_map(|object| {
+                let Typed::Claim(claim) = &object.typed else {
+                    return None;
+                };
+                let modes = claim
+                    .spec
+                    .iter()
+                    .flat_map(|spec| spec.access_modes.iter().flatten());
+                let many = modes.into_iter().any(|mode| mode == "ReadWriteMany");
+                Some(((object.namespace.as_str(), object.name.as_str()), many))
+            })
             .collect(),
         service_env: service_env(objects, &services),
         images,

@@ -11,6 +11,8 @@ use std::time::Duration;
 use squall_host::launch::{Loader, Mounted};
 use squall_host::{Diagnostic, Origin};
 
+use crate::machine::Shared;
+
 pub use super::convert::plan;
 
 /// Everything that is applied.
@@ -260,6 +262,8 @@ pub struct Mount {
     pub volume: String,
     /// The folder.
     pub folder: String,
+    /// Where it leads to, if other pods may have the volume at the same time.
+    pub shared: Option<Shared>,
 }
 
 /// What the kubelet asks a container time and again (core/v1 Probe).

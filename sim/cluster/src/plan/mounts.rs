@@ -6,7 +6,7 @@ use squall_host::launch::Mounted;
 use squall_host::{Diagnostic, Origin};
 
 use super::service::Notes;
-use crate::compose::{Mount, MountSource};
+use crate::compose::{Located, Mount, MountSource, Project};
 use crate::dockerfile::Copy;
 use crate::files::Folder;
 
@@ -37,6 +37,8 @@ pub(super) fn mount(
             files.insert(target.to_owned(), mounted);
             return;
         }
+        // The machine's business, and no file here.
+        MountSource::Volume(_) => return,
         MountSource::Path(path) if path.starts_with('~') => {
             notes.problems.push(
                 Diagnostic::at(origin.clone(), format!("`{path}`: a home folder"))
@@ -61,6 +63,20 @@ pub(super) fn mount(
     } else {
         file(files, &path, target, origin, notes);
     }
+}
+
+/// Whether more than one container has a named volume.
+pub(super) fn is_shared(project: &Project, name: &str) -> bool {
+    let containers = project.services.iter().map(|service| {
+        let has = |mount: &Located<Mount>| {
+            matches!(&mount.value.source, MountSource::Volume(volume) if volume == name)
+        };
+        match service.mounts.iter().any(has) {
+            true => service.replicas.value,
+            false => 0,
+        }
+    });
+    containers.sum::<u32>() > 1
 }
 
 /// Puts a `COPY` of a Dockerfile into place.

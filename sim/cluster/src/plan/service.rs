@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use squall_host::{Diagnostic, Files, Launch, Origin};
 
 use super::{ServicePlan, Surroundings, mounts};
-use crate::compose::{HealthcheckSetting, Located, Project, Service};
+use crate::compose::{HealthcheckSetting, Located, MountSource, Project, Service};
 use crate::dockerfile::{self, Image};
 use crate::files::Folder;
 use crate::images;
@@ -59,8 +59,19 @@ pub(super) fn plan(
         }
     }
     env.extend(service.environment.clone());
+    let mut volumes = Vec::new();
     for mount in &service.mounts {
         let file = &project.file;
+        if let MountSource::Volume(name) = &mount.value.source {
+            if mounts::is_shared(project, name) {
+                volumes.push((mount.value.target.clone(), name.clone()));
+            } else {
+                // Its files are on the machine's own disk, with the others that its program has.
+                let text = format!("services.{}.volumes: {name}", service.name);
+                notes.without_effect.push((text, mount.origin.clone()));
+            }
+            continue;
+        }
         mounts::mount(
             &mut files,
             &folder,
@@ -107,6 +118,7 @@ pub(super) fn plan(
         labels: service.labels.clone(),
         restart: service.restart,
         healthcheck,
+        volumes,
         depends_on: service.depends_on.clone(),
         cpu_limit: service.cpu_limit,
         memory_limit_bytes: service.memory_limit_bytes,

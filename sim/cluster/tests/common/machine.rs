@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use squall_cluster::Machine;
-use squall_cluster::machine::{Exit, NodeId, NodeSpec, Resolver, Signal};
+use squall_cluster::machine::{Exit, NodeId, NodeSpec, Resolver, Shared, Signal};
 use squall_host::{Launch, Loaded};
 use squall_record::{Pod, State as Seen};
 use tokio::sync::watch;
@@ -282,6 +282,12 @@ impl Machine for Fake {
     fn reset_disk(&self, node: NodeId, keep: &[String]) {
         let name = self.name(node);
         self.log(format!("reset disk {name} but {keep:?}"));
+    }
+
+    fn mount(&self, node: NodeId, folder: &str, shared: &Shared) {
+        let name = self.name(node);
+        let Shared { volume, inside } = shared;
+        self.log(format!("mount {volume}:{inside} at {folder} of {name}"));
     }
 
     fn balance(&self, address: SocketAddr, to: Option<Vec<SocketAddr>>) {

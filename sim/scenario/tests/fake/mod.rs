@@ -11,7 +11,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use squall_chaos::Member;
 use squall_cluster::Machine;
-use squall_cluster::machine::{Exit, NodeId, NodeSpec, Signal};
+use squall_cluster::machine::{Exit, NodeId, NodeSpec, Shared, Signal};
 use squall_fault::clock::Skew;
 use squall_fault::cpu::Stressor;
 use squall_fault::{Link, disk, dns, http};
@@ -125,6 +125,7 @@ impl Machine for Handle {
         node
     }
     fn reset_disk(&self, _: NodeId, _: &[String]) {}
+    fn mount(&self, _: NodeId, _: &str, _: &Shared) {}
     fn balance(&self, _: SocketAddr, _: Option<Vec<SocketAddr>>) {}
     fn publish(&self, _: SocketAddr, _: Vec<SocketAddr>) {}
     fn observed(&self, _: Seen) {}

@@ -128,7 +128,13 @@ impl Inner {
             None => {
                 let container = pod.container(index);
                 let name = format!("{}/{}", pod.name, container.name);
-                self.machine.join_node(host, &name, container.cpu_limit)
+                let joined = self.machine.join_node(host, &name, container.cpu_limit);
+                for mount in &container.mounts {
+                    if let Some(shared) = &mount.shared {
+                        self.machine.mount(joined, &mount.folder, shared);
+                    }
+                }
+                joined
             }
         };
         let launched = state.launch(pod, index);

@@ -11,7 +11,7 @@ use super::Inner;
 use super::pods::{Pod, PodId};
 use super::state::State;
 use crate::kubernetes::plan::Kind;
-use crate::machine::{NodeId, NodeSpec, Resolver, Volumes};
+use crate::machine::{NodeId, NodeSpec, Resolver, Shared, Volumes};
 
 /// k3s gives each node a /24 of 10.42.0.0/16 (docs.k3s.io, `--cluster-cidr`); the first address in it
 /// is the node's bridge.
@@ -33,6 +33,9 @@ impl Inner {
             };
             let address = spec.address;
             let machine = self.machine.add_node(spec);
+            for (folder, shared) in state.shared_by(id) {
+                self.machine.mount(machine, &folder, &shared);
+            }
             self.machine.plug(machine, true);
             state.settle_in(id, address, machine);
         });
@@ -101,6 +104,18 @@ impl State {
             },
             volumes: from.map(|from| Volumes { from, folders }),
         })
+    }
+
+    /// What a pod's machine has with others: the volumes of all that run on it.
+    fn shared_by(&self, id: PodId) -> Vec<(String, Shared)> {
+        let Some(pod) = self.pod(id) else {
+            return Vec::new();
+        };
+        let on_machine = (0..=pod.mains().start).flat_map(|index| &pod.container(index).mounts);
+        let shared = on_machine.filter_map(|mount| Some((&mount.folder, mount.shared.as_ref()?)));
+        shared
+            .map(|(folder, shared)| (folder.clone(), shared.clone()))
+            .collect()
     }
 
     fn settle_in(&mut self, id: PodId, address: Ipv4Addr, machine: NodeId) {

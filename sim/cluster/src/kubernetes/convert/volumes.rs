@@ -1,4 +1,5 @@
-//! Volumes of a pod: files that the manifests hold, and folders that containers write to.
+//! Volumes of a pod: files that the manifests hold, and folders that containers write to, of the pod's own
+//! or shared with others (`nfs`, and claims with `ReadWriteMany`).
 
 use std::collections::BTreeMap;
 
@@ -12,6 +13,7 @@ use super::template::Seen;
 use crate::kubernetes::notes::Notes;
 use crate::kubernetes::place::Place;
 use crate::kubernetes::plan::{EnvValue, FileValue, Mount};
+use crate::machine::Shared;
 
 /// Files by their path in a volume, or in a container.
 type Files = BTreeMap<String, FileValue>;
@@ -28,6 +30,7 @@ pub(super) struct Volumes<'a> {
 enum Volume {
     Files(Files),
     Disk,
+    Shared(Shared),
     /// There has been a complaint about it.
     Bad,
 }
@@ -48,7 +51,8 @@ impl<'a> Volumes<'a> {
             let place = place.item_of("volumes", index);
             if let Some(claim) = &volume.persistent_volume_claim {
                 let name = claim.claim_name.as_str();
-                if !around.claims.contains(&(seen.namespace, name)) {
+                let many = around.claims.get(&(seen.namespace, name));
+                if many.is_none() {
                     let message = format!(
                         "there is no PersistentVolumeClaim `{name}` in the namespace {}",
                         seen.namespace
@@ -56,7 +60,10 @@ impl<'a> Volumes<'a> {
                     let place = place.at("persistentVolumeClaim.claimName");
                     notes.problems.push(place.problem(message));
                 }
-                claims.insert(volume.name.clone(), name.to_owned());
+                // One that several pods may have is with none of them.
+                if many != Some(&true) {
+                    claims.insert(volume.name.clone(), name.to_owned());
+                }
             }
             let read = read(volume, &place, seen, around, notes);
             if volumes.insert(volume.name.as_str(), read).is_some() {
@@ -122,8 +129,17 @@ impl<'a> Volumes<'a> {
                     mounts.push(Mount {
                         volume: mount.name.clone(),
                         folder: target.to_owned(),
+                        shared: None,
                     });
                 }
+                Some(Volume::Shared(shared)) => mounts.push(Mount {
+                    volume: mount.name.clone(),
+                    folder: target.to_owned(),
+                    shared: Some(Shared {
+                        volume: shared.volume.clone(),
+                        inside: format!("{}/{sub}", shared.inside.trim_end_matches('/')),
+                    }),
+                }),
             }
         }
         (files, mounts)
@@ -186,10 +202,24 @@ fn read(
                 reader.fields(fields.items.as_deref(), &place.key("downwardAPI"));
             }
         }
-    } else if volume.empty_dir.is_some() || volume.persistent_volume_claim.is_some() {
+    } else if let Some(claim) = &volume.persistent_volume_claim {
+        let (namespace, name) = (seen.namespace, claim.claim_name.as_str());
+        return match around.claims.get(&(namespace, name)) {
+            Some(true) => Volume::Shared(Shared {
+                volume: format!("claim {namespace}/{name}"),
+                inside: "/".to_owned(),
+            }),
+            _ => Volume::Disk,
+        };
+    } else if let Some(nfs) = &volume.nfs {
+        return Volume::Shared(Shared {
+            volume: format!("nfs {}", nfs.server),
+            inside: nfs.path.clone(),
+        });
+    } else if volume.empty_dir.is_some() {
         return Volume::Disk;
     } else {
-        let message = "a volume is one of configMap, secret, downwardAPI, projected, emptyDir and persistentVolumeClaim";
+        let message = "a volume is one of configMap, secret, downwardAPI, projected, emptyDir, nfs and persistentVolumeClaim";
         notes.problems.push(place.problem(message));
         return Volume::Bad;
     }

@@ -34,6 +34,7 @@ const HISTORY: Field = without_effect(
 const SELECTOR: Field = object("selector", &[played("matchLabels")]);
 const ROLES: &str =
     "There is no API server whose doors it could open or close: accepted, and without effect.";
+const MET: &str = "every claim is met, whatever its size";
 const DOORS: &str = "there is no API server";
 
 /// Every kind that is accepted.
@@ -237,10 +238,20 @@ pub(crate) const KINDS: &[Shape] = &[
         name: "PersistentVolumeClaim",
         api: "v1",
         namespaced: true,
-        about: "A volume that outlasts its pods.",
+        about: "A volume that outlasts its pods. With `ReadWriteMany` among its modes any number of pods has it at a time.",
         fields: &[
             shared("metadata", &META),
-            without_effect("spec", "every claim is met, whatever its size"),
+            object(
+                "spec",
+                &[
+                    played("accessModes"),
+                    without_effect("resources", MET),
+                    without_effect("storageClassName", MET),
+                    without_effect("volumeMode", MET),
+                    without_effect("volumeName", MET),
+                    without_effect("selector", MET),
+                ],
+            ),
             STATUS,
         ],
     },

@@ -330,9 +330,13 @@ pub(super) const VOLUME: Table = Table {
             "hostPath",
             "a node has no folders here: use a ConfigMap for files, an emptyDir or a claim for data",
         ),
-        refused(
+        object(
             "nfs",
-            "there is no file server here: use a ConfigMap for files, a claim for data",
+            &[
+                played("server"),
+                played("path"),
+                without_effect("readOnly", "a write is not refused"),
+            ],
         ),
         refused(
             "ephemeral",
