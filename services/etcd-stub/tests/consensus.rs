@@ -109,6 +109,22 @@ async fn what_was_proposed_and_not_committed_is_of_unknown_outcome() {
     assert_eq!(put(&group, "a", "2").await, Err(Refusal::TimedOut));
 }
 
+/// A follower says that it has an entry once it is durable, and not before.
+#[tokio::test]
+async fn a_follower_whose_disk_fails_confirms_nothing() {
+    let mut places = places(3);
+    start(&mut places).await;
+    let first = leader(&places).await;
+    let group = places[first].group().clone();
+    put(&group, "a", "1").await.unwrap();
+    until(|| group.members().iter().all(|m| !m.client_urls.is_empty())).await;
+    places[(first + 1) % 3].kill().await;
+    let follower = &mut places[(first + 2) % 3];
+    follower.disk.die_after(1);
+    assert_eq!(put(&group, "a", "2").await, Err(Refusal::TimedOut));
+    assert!(matches!(follower.ended().await, Err(Error::Disk { .. })));
+}
+
 /// Power is lost on all members at once, again and again, while clients write on each.
 #[tokio::test]
 async fn what_was_acknowledged_survives_the_loss_of_all_power() {
