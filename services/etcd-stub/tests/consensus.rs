@@ -12,9 +12,7 @@ use squall_etcd_stub::config::ClusterState;
 use squall_etcd_stub::consensus::{Error, MemberChange};
 use squall_etcd_stub::refusal::Refusal;
 use support::disk::draw;
-use support::{
-    free_port, get, leader, names, peek, place, places, put, put_action, start, until,
-};
+use support::{free_port, get, leader, names, peek, place, places, put, put_action, start, until};
 
 /// Between two attempts.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -111,6 +109,22 @@ async fn what_was_proposed_and_not_committed_is_of_unknown_outcome() {
     assert_eq!(put(&group, "a", "2").await, Err(Refusal::TimedOut));
 }
 
+/// A follower says that it has an entry once it is durable, and not before.
+#[tokio::test]
+async fn a_follower_whose_disk_fails_confirms_nothing() {
+    let mut places = places(3);
+    start(&mut places).await;
+    let first = leader(&places).await;
+    let group = places[first].group().clone();
+    put(&group, "a", "1").await.unwrap();
+    until(|| group.members().iter().all(|m| !m.client_urls.is_empty())).await;
+    places[(first + 1) % 3].kill().await;
+    let follower = &mut places[(first + 2) % 3];
+    follower.disk.die_after(1);
+    assert_eq!(put(&group, "a", "2").await, Err(Refusal::TimedOut));
+    assert!(matches!(follower.ended().await, Err(Error::Disk { .. })));
+}
+
 /// Power is lost on all members at once, again and again, while clients write on each.
 #[tokio::test]
 async fn what_was_acknowledged_survives_the_loss_of_all_power() {
@@ -171,14 +185,21 @@ async fn what_was_acknowledged_survives_the_loss_of_all_power() {
         for (key, value) in &mut acknowledged {
             let found = get(places[0].group(), key).await.unwrap();
             let found: u64 = found.expect(key).parse().unwrap();
-            assert!(found == *value || found == *value + 1, "{key}: {found} after {value}");
+            assert!(
+                found == *value || found == *value + 1,
+                "{key}: {found} after {value}"
+            );
             *value = found;
         }
         for place in &mut places {
             place.kill().await;
         }
     }
-    assert!(acknowledged.len() > 12 && failures > 12, "{} {failures}", acknowledged.len());
+    assert!(
+        acknowledged.len() > 12 && failures > 12,
+        "{} {failures}",
+        acknowledged.len()
+    );
 }
 
 #[tokio::test]
@@ -196,7 +217,9 @@ async fn a_follower_that_is_far_behind_is_sent_a_snapshot() {
     let long = "x".repeat(300_000);
     put(places[first].group(), "long", &long).await.unwrap();
     for n in 0..100 {
-        put(places[first].group(), &format!("k{n}"), "v").await.unwrap();
+        put(places[first].group(), &format!("k{n}"), "v")
+            .await
+            .unwrap();
     }
     places[behind].start().await;
     let group = places[behind].group().clone();
@@ -238,8 +261,21 @@ async fn members_are_added_and_removed() {
                 Err(refusal) => panic!("{refusal}"),
             }
         };
+        if n == 1 {
+            // It would need two of three, and one has started.
+            let too_soon = MemberChange::Add {
+                peer_urls: vec!["http://127.0.0.1:1".to_owned()],
+                as_learner: false,
+            };
+            let refused = group.change(too_soon).await;
+            assert_eq!(refused, Err(Refusal::MemberNotEnoughStarted));
+        }
         let mut initial = places[0].config.initial_cluster.clone();
-        initial.extend(places[1..].iter().map(|p| (p.config.name.clone(), p.config.advertise_peer.clone())));
+        initial.extend(
+            places[1..]
+                .iter()
+                .map(|p| (p.config.name.clone(), p.config.advertise_peer.clone())),
+        );
         initial.insert(format!("m{n}"), vec![url]);
         let mut joining = place(&format!("m{n}"), port, initial, ClusterState::Existing);
         joining.start().await;
@@ -284,9 +320,15 @@ async fn a_learner_has_no_vote_before_it_is_promoted() {
         as_learner: true,
     };
     let (_, id) = group.change(add).await.unwrap();
-    assert_eq!(group.change(MemberChange::Promote(7)).await, Err(Refusal::MemberNotFound));
+    assert_eq!(
+        group.change(MemberChange::Promote(7)).await,
+        Err(Refusal::MemberNotFound)
+    );
     let promote = MemberChange::Promote(id);
-    assert_eq!(group.change(promote.clone()).await, Err(Refusal::LearnerNotReady));
+    assert_eq!(
+        group.change(promote.clone()).await,
+        Err(Refusal::LearnerNotReady)
+    );
     // The group works without it.
     put(&group, "a", "2").await.unwrap();
     let mut initial = places[0].config.initial_cluster.clone();
@@ -326,8 +368,14 @@ async fn leadership_is_handed_over() {
     let second = (first + 1) % 3;
     let to = places[second].id();
     let group = places[first].group().clone();
-    assert_eq!(places[second].group().move_leader(to).await, Err(Refusal::NotLeader));
-    assert_eq!(group.move_leader(7).await, Err(Refusal::BadLeaderTransferee));
+    assert_eq!(
+        places[second].group().move_leader(to).await,
+        Err(Refusal::NotLeader)
+    );
+    assert_eq!(
+        group.move_leader(7).await,
+        Err(Refusal::BadLeaderTransferee)
+    );
     assert_eq!(group.move_leader(to).await, Ok(()));
     assert_eq!(leader(&places).await, second);
     // Whoever is asked to stop hands over, too.
@@ -338,7 +386,10 @@ async fn leadership_is_handed_over() {
     for place in &places {
         let own = place.config.name.clone();
         let lines = place.lines.having("became leader at term");
-        assert!(lines.iter().all(|line| line.starts_with("raft: ")), "{own}: {lines:?}");
+        assert!(
+            lines.iter().all(|line| line.starts_with("raft: ")),
+            "{own}: {lines:?}"
+        );
     }
 }
 
@@ -368,4 +419,30 @@ async fn leases_are_prolonged_at_the_leader_and_run_out() {
     // A new leader knows it as well.
     places[first].kill().await;
     assert_eq!(follower.renew(2).await, Ok(60));
+}
+
+#[tokio::test]
+async fn a_torn_end_is_cut_off_and_damage_is_refused() {
+    let mut places = places(1);
+    start(&mut places).await;
+    put(places[0].group(), "a", "1").await.unwrap();
+    places[0].kill().await;
+    let path = "/data/member/log";
+    let whole = places[0].disk.file(path);
+    let mut torn = whole.clone();
+    torn.extend_from_slice(b"0123abcd AAAA");
+    places[0].disk.put(path, &torn);
+    places[0].start().await;
+    assert_eq!(get(places[0].group(), "a").await, Ok(Some("1".to_owned())));
+    assert_eq!(places[0].lines.having("cut off 13 bytes").len(), 1);
+    places[0].kill().await;
+    let mut damaged = whole;
+    let middle = damaged.len() / 2;
+    damaged[middle] ^= 1;
+    places[0].disk.put(path, &damaged);
+    let refused = places[0].try_start().await.unwrap_err().to_string();
+    assert!(
+        refused.contains(path) && refused.contains("help: "),
+        "{refused}"
+    );
 }
