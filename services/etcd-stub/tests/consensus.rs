@@ -12,9 +12,7 @@ use squall_etcd_stub::config::ClusterState;
 use squall_etcd_stub::consensus::{Error, MemberChange};
 use squall_etcd_stub::refusal::Refusal;
 use support::disk::draw;
-use support::{
-    free_port, get, leader, names, peek, place, places, put, put_action, start, until,
-};
+use support::{free_port, get, leader, names, peek, place, places, put, put_action, start, until};
 
 /// Between two attempts.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -165,7 +163,10 @@ async fn what_was_acknowledged_survives_the_loss_of_all_power() {
         for (key, value) in &mut acknowledged {
             let found = get(places[0].group(), key).await.unwrap();
             let found: u64 = found.expect(key).parse().unwrap();
-            assert!(found == *value || found == *value + 1, "{key}: {found} after {value}");
+            assert!(
+                found == *value || found == *value + 1,
+                "{key}: {found} after {value}"
+            );
             *value = found;
         }
         for place in &mut places {
@@ -190,7 +191,9 @@ async fn a_follower_that_is_far_behind_is_sent_a_snapshot() {
     let long = "x".repeat(300_000);
     put(places[first].group(), "long", &long).await.unwrap();
     for n in 0..100 {
-        put(places[first].group(), &format!("k{n}"), "v").await.unwrap();
+        put(places[first].group(), &format!("k{n}"), "v")
+            .await
+            .unwrap();
     }
     places[behind].start().await;
     let group = places[behind].group().clone();
@@ -233,7 +236,11 @@ async fn members_are_added_and_removed() {
             }
         };
         let mut initial = places[0].config.initial_cluster.clone();
-        initial.extend(places[1..].iter().map(|p| (p.config.name.clone(), p.config.advertise_peer.clone())));
+        initial.extend(
+            places[1..]
+                .iter()
+                .map(|p| (p.config.name.clone(), p.config.advertise_peer.clone())),
+        );
         initial.insert(format!("m{n}"), vec![url]);
         let mut joining = place(&format!("m{n}"), port, initial, ClusterState::Existing);
         joining.start().await;
@@ -278,9 +285,15 @@ async fn a_learner_has_no_vote_before_it_is_promoted() {
         as_learner: true,
     };
     let (_, id) = group.change(add).await.unwrap();
-    assert_eq!(group.change(MemberChange::Promote(7)).await, Err(Refusal::MemberNotFound));
+    assert_eq!(
+        group.change(MemberChange::Promote(7)).await,
+        Err(Refusal::MemberNotFound)
+    );
     let promote = MemberChange::Promote(id);
-    assert_eq!(group.change(promote.clone()).await, Err(Refusal::LearnerNotReady));
+    assert_eq!(
+        group.change(promote.clone()).await,
+        Err(Refusal::LearnerNotReady)
+    );
     // The group works without it.
     put(&group, "a", "2").await.unwrap();
     let mut initial = places[0].config.initial_cluster.clone();
@@ -320,8 +333,14 @@ async fn leadership_is_handed_over() {
     let second = (first + 1) % 3;
     let to = places[second].id();
     let group = places[first].group().clone();
-    assert_eq!(places[second].group().move_leader(to).await, Err(Refusal::NotLeader));
-    assert_eq!(group.move_leader(7).await, Err(Refusal::BadLeaderTransferee));
+    assert_eq!(
+        places[second].group().move_leader(to).await,
+        Err(Refusal::NotLeader)
+    );
+    assert_eq!(
+        group.move_leader(7).await,
+        Err(Refusal::BadLeaderTransferee)
+    );
     assert_eq!(group.move_leader(to).await, Ok(()));
     assert_eq!(leader(&places).await, second);
     // Whoever is asked to stop hands over, too.
@@ -332,7 +351,10 @@ async fn leadership_is_handed_over() {
     for place in &places {
         let own = place.config.name.clone();
         let lines = place.lines.having("became leader at term");
-        assert!(lines.iter().all(|line| line.starts_with("raft: ")), "{own}: {lines:?}");
+        assert!(
+            lines.iter().all(|line| line.starts_with("raft: ")),
+            "{own}: {lines:?}"
+        );
     }
 }
 
