@@ -189,7 +189,7 @@ ctl get l/1 -w json
 ctl get l/1 -w fields
 ctl lease timetolive "$lease" | sed 's/remaining([0-9]*s)/remaining(N)/'
 ctl lease timetolive "$lease" --keys | sed -e 's/remaining([0-9]*s)/remaining(N)/' -e 's#l/2 l/1#l/1 l/2#'
-ctl lease timetolive "$lease" --keys -w json | sed 's/"ttl":[0-9]*/"ttl":N/'
+ctl lease timetolive "$lease" --keys -w json | sed -e 's/"ttl":[0-9]*/"ttl":N/' -e 's/"bC8y","bC8x"/"bC8x","bC8y"/'
 ctl lease keep-alive "$lease" --once
 ctl lease keep-alive "$lease" --once -w json
 ctl put l/1 1 --ignore-lease
