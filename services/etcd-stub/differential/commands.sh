@@ -153,7 +153,7 @@ printf '\nput w5 5\nput w6 6\n\n\n' | etcdctl --endpoints="$first" txn >/dev/nul
 wait $watching
 cat "$WORK/watched"
 limit=2
-printf 'watch w1 --rev 2\nwatch w2 --rev 2\n' | on=$first at watch -i
+{ printf 'watch w1 --rev 2\n'; sleep 1; } | on=$first at watch -i
 limit=
 
 echo "## compact"
@@ -188,13 +188,13 @@ ctl put l/2 2 --lease="$lease"
 ctl get l/1 -w json
 ctl get l/1 -w fields
 ctl lease timetolive "$lease" | sed 's/remaining([0-9]*s)/remaining(N)/'
-ctl lease timetolive "$lease" --keys | sed 's/remaining([0-9]*s)/remaining(N)/'
-ctl lease timetolive "$lease" --keys -w json | sed 's/"ttl":[0-9]*/"ttl":N/'
+ctl lease timetolive "$lease" --keys | sed -e 's/remaining([0-9]*s)/remaining(N)/' -e 's#l/2 l/1#l/1 l/2#'
+ctl lease timetolive "$lease" --keys -w json | sed -e 's/"ttl":[0-9]*/"ttl":N/' -e 's/"bC8y","bC8x"/"bC8x","bC8y"/'
 ctl lease keep-alive "$lease" --once
 ctl lease keep-alive "$lease" --once -w json
 ctl put l/1 1 --ignore-lease
 ctl put l/2 2
-ctl lease timetolive "$lease" --keys | sed 's/remaining([0-9]*s)/remaining(N)/'
+ctl lease timetolive "$lease" --keys | sed -e 's/remaining([0-9]*s)/remaining(N)/' -e 's#l/2 l/1#l/1 l/2#'
 ctl lease list -w json
 ctl lease revoke "$lease"
 ctl get l/ --prefix
@@ -239,6 +239,8 @@ limit=
 ctl get e --prefix
 
 echo "## members"
+echo "numbers begin: $(etcdctl --endpoints="$first" member list | cut -c1-8 | tr '\n' ' ')"
+echo "the group's: $(etcdctl --endpoints="$first" endpoint status -w fields | sed -n 's/"ClusterID" : //p' | cut -c1-8)"
 ctl member list
 ctl member list -w table
 ctl member list -w json
@@ -246,17 +248,20 @@ ctl member add m4
 ctl member add m4 --peer-urls=nonsense
 ctl member add m4 --peer-urls=http://nowhere
 id() { etcdctl --endpoints="$first" member list | grep unstarted | cut -d, -f1; }
-ctl member add m4 --peer-urls="http://127.0.0.1:$PEER"
+# The number of an added member is made of the time, and members are listed by number.
+parts() { tr ',"' '\n\n' | sort; }
+ctl member add m4 --peer-urls="http://127.0.0.1:$PEER" | parts
 ctl member add m5 --peer-urls="http://127.0.0.1:$PEER"
-ctl member list
+ctl member list | sort -t, -k2
 ctl member update "$(id)" --peer-urls="http://127.0.0.1:$((PEER + 1))"
-ctl member list
+ctl member list | sort -t, -k2
 ctl member promote "$(id)"
 ctl member remove "$(id)"
 ctl member list -w json
-ctl member add m4 --learner --peer-urls="http://127.0.0.1:$PEER"
-ctl member add m5 --learner --peer-urls="http://127.0.0.1:$((PEER + 1))"
-ctl member list
+# Not the same address: etcd's number for it would be the one that was removed, within the same second.
+ctl member add m4 --learner --peer-urls="http://127.0.0.1:$((PEER + 2))" | parts
+ctl member add m5 --learner --peer-urls="http://127.0.0.1:$((PEER + 3))"
+ctl member list | sort -t, -k2
 ctl member promote "$(id)"
 ctl member remove "$(id)"
 ctl member remove 1234
@@ -265,7 +270,8 @@ ctl member promote 1234
 
 echo "## endpoints"
 # Who leads is left to chance.
-mask_leader() { sed -E 's/true|false/BOOL/g' | sort; }
+mask_leader() { sed -E -e 's/true|false/BOOL/g' -e 's/([,|]) +[0-9]+(([,|]| +[,|]))/\1 N\2/g' \
+    -e 's/([,|]) +[0-9]+(([,|]| +[,|]))/\1 N\2/g' | sort; }
 all endpoint status | mask_leader
 all endpoint status -w table | mask_leader
 ctl endpoint status -w json
@@ -281,7 +287,6 @@ ctl alarm list
 ctl alarm disarm
 all defrag | sort
 ctl check nothing
-ctl user list
 ctl auth status
 ctl --user=root:x get a
 

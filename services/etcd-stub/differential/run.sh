@@ -9,13 +9,18 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../../.." && pwd)
 members=${MEMBERS:-3}
-real_port=${REAL_PORT:-23179}
-stub_port=${STUB_PORT:-24179}
+# The first client port; each member takes two ports, a hundred apart. One after the other on the same ports,
+# so that numbers which etcd makes of addresses have to be the same.
+port=${PORT:-23179}
 work=$(mktemp -d)
 started=
-finish() {
+stop() {
     for pid in $started; do kill "$pid" 2>/dev/null || true; done
     for pid in $started; do wait "$pid" 2>/dev/null || true; done
+    started=
+}
+finish() {
+    stop
     [ -n "${KEEP:-}" ] && echo "kept: $work" || rm -rf "$work"
 }
 trap finish EXIT
@@ -26,10 +31,10 @@ if [ -z "$node" ]; then
     node=${CARGO_TARGET_DIR:-$root/target}/debug/squall-node
 fi
 
-# start SIDE PORT COMMAND...: members m1.. with client ports PORT, PORT+100.. and peer ports one above.
-start() {
-    side=$1 port=$2
-    shift 2
+# ask SIDE COMMAND...: the answers of members m1.. with client ports $port, $port+100.. and peer ports one above.
+ask() {
+    side=$1
+    shift
     cluster= endpoints=
     for i in $(seq "$members"); do
         at=$((port + 100 * (i - 1)))
@@ -55,10 +60,11 @@ start() {
     done
     ENDPOINTS=${endpoints#,} PEER=$((port + 901)) WORK="$work/$side-1" \
         sh "$here/commands.sh" >"$work/$side.raw" 2>&1
+    stop
     sed -E -f "$here/mask.sed" "$work/$side.raw" >"$work/$side.txt"
 }
-start real "$real_port" etcd
-start stub "$stub_port" "$node" etcd-stub
+ask real etcd
+ask stub "$node" etcd-stub
 
 diff -U2 "$work/real.txt" "$work/stub.txt" >"$work/diff.txt" && same=yes || same=no
 cat "$work/diff.txt"

@@ -83,6 +83,12 @@ async fn metrics(State(node): State<Node>) -> Response {
             i128::from(standing.is_learner),
         ),
         (
+            "etcd_server_leader_changes_seen_total",
+            "counter",
+            "The number of leader changes seen.",
+            i128::from(standing.leader_changes),
+        ),
+        (
             "etcd_server_proposals_committed_total",
             "gauge",
             "The total number of consensus proposals committed.",

@@ -4,8 +4,6 @@
 
 mod wire;
 
-use std::time::Duration;
-
 use etcd_client::{
     CompactionOptions, Compare, CompareOp, ConnectOptions, DeleteOptions, GetOptions, PutOptions,
     Txn, TxnOp, TxnOpResponse,
@@ -229,20 +227,27 @@ async fn plain_http_is_answered_on_the_same_socket() {
 }
 
 #[tokio::test]
-async fn a_deadline_of_the_client_is_kept() {
-    let member = Member::start().await;
-    let mut holder = member.client().await;
-    holder.lock("l", None).await.unwrap();
-    // tonic sends it as `grpc-timeout` and would wait by itself, too: what shows the server's is that the
-    // place in the queue is given up.
-    let options = ConnectOptions::new().with_timeout(Duration::from_millis(200));
-    let mut waiter = member.client_with(options).await;
-    soon(waiter.lock("l", None)).await.unwrap_err();
-    let queue = async {
-        let options = || Some(GetOptions::new().with_prefix());
-        while holder.get("l/", options()).await.unwrap().count() > 1 {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    soon(queue).await;
+async fn a_member_without_a_leader_says_so() {
+    let member = Member::start_of(&["m2", "m3"]).await;
+    let health = member.ask("GET /health").await;
+    assert!(health.starts_with("HTTP/1.1 503 "), "{health}");
+    assert!(health.ends_with("{\"health\":\"false\"}\n"), "{health}");
+    let metrics = member.ask("GET /metrics").await;
+    assert!(
+        metrics.contains("\netcd_server_has_leader 0\n"),
+        "{metrics}"
+    );
+    let no_leader = (Code::Unavailable, "etcdserver: no leader".to_owned());
+    let mut client = member.client().await;
+    assert_eq!(
+        client.status().await.unwrap().errors(),
+        std::slice::from_ref(&no_leader.1)
+    );
+    let local = Some(GetOptions::new().with_serializable());
+    assert_eq!(client.get("a", local.clone()).await.unwrap().count(), 0);
+    // Who wants a leader is refused at once, and a stream that has begun without one ends.
+    let options = ConnectOptions::new().with_require_leader(true);
+    let mut client = member.client_with(options).await;
+    assert_eq!(refusal(client.get("a", local).await), no_leader);
+    assert_eq!(refusal(client.watch("a", None).await.map(drop)), no_leader);
 }

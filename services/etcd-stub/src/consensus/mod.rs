@@ -98,6 +98,8 @@ pub struct Standing {
     pub applied: u64,
     /// Whether it has no vote.
     pub is_learner: bool,
+    /// How often it has learnt of a new leader since it started.
+    pub leader_changes: u64,
 }
 
 /// A member of the group.
@@ -168,6 +170,7 @@ impl Group {
             committed: 1,
             applied: 1,
             is_learner: false,
+            leader_changes: 1,
         };
         Self(Arc::new(Handle {
             shared: Arc::new(Shared::new(machine, standing, 0)),

@@ -473,6 +473,7 @@ impl Node {
             committed,
             applied: 0,
             is_learner,
+            leader_changes: 0,
         };
         self.shared.stand(standing, self.settings.election);
     }

@@ -107,6 +107,7 @@ impl Group {
             committed: found.hard_state.commit,
             applied: head.index,
             is_learner: false,
+            leader_changes: 0,
         };
         let machine = Machine::new(store, members, (head.index, head.term));
         let shared = Arc::new(Shared::new(machine, standing, entropy()?));

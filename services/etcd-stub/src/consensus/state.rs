@@ -70,8 +70,10 @@ impl Shared {
             _ if led && !leads => locked.machine.lessor.demote(),
             _ => {}
         }
+        let is_new = standing.leader.is_some() && standing.leader != locked.standing.leader;
         locked.standing = Standing {
             applied: locked.machine.applied.0,
+            leader_changes: locked.standing.leader_changes + u64::from(is_new),
             ..standing
         };
         drop(locked);

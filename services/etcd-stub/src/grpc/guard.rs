@@ -112,7 +112,15 @@ async fn ending(node: Node, wants_leader: bool) -> Refusal {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use axum::body::Body;
+    use axum::routing::any;
+    use squall_host::Shutdown;
+    use tower::Service;
+
     use super::*;
+    use crate::consensus::Group;
 
     #[test]
     fn timeouts_are_read_as_grpc_writes_them() {
@@ -127,6 +135,23 @@ mod tests {
         );
         for wrong in ["", "S", "5", "5 S", "-5S", "123456789S", "5é"] {
             assert!(read_timeout(wrong).is_none(), "{wrong}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_ends_at_the_clients_deadline() {
+        let node = Node {
+            group: Group::alone(),
+            election_timeout: Duration::from_secs(1),
+            request_bytes_max: 1,
+            shutdown: Shutdown::never(),
+        };
+        let never = Router::new().route("/", any(async || std::future::pending::<()>().await));
+        for (text, code) in [("20m", "4"), ("soon", "13")] {
+            let request = Request::builder().header("grpc-timeout", text);
+            let request = request.body(Body::empty()).unwrap();
+            let response = guarded(never.clone(), node.clone()).call(request).await;
+            assert_eq!(response.unwrap().headers()["grpc-status"], code, "{text}");
         }
     }
 }

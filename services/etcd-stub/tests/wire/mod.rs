@@ -2,6 +2,7 @@
 
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -37,6 +38,18 @@ fn free_address(host: &Host) -> SocketAddr {
 impl Member {
     /// A group of one, ready to be used.
     pub async fn start() -> Self {
+        let member = Self::start_of(&[]).await;
+        let healthy = async {
+            while !member.ask("GET /health").await.starts_with("HTTP/1.1 200") {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        soon(healthy).await;
+        member
+    }
+
+    /// A member of a group to which others belong, who never start; it answers.
+    pub async fn start_of(others: &[&str]) -> Self {
         let host = Host::real();
         let address = free_address(&host);
         let peer = free_address(&host);
@@ -46,14 +59,19 @@ impl Member {
             address.port()
         ));
         let peer_urls = vec![format!("http://{peer}")];
+        let mut initial_cluster = BTreeMap::from([("m1".to_owned(), peer_urls.clone())]);
+        for name in others {
+            let url = format!("http://{}", free_address(&host));
+            initial_cluster.insert((*name).to_owned(), vec![url]);
+        }
         let config = Config {
             name: "m1".to_owned(),
             data_dir: data.to_str().unwrap().to_owned(),
             listen_client: vec![address],
             listen_peer: vec![peer],
             advertise_client: vec![format!("http://{address}")],
-            advertise_peer: peer_urls.clone(),
-            initial_cluster: [("m1".to_owned(), peer_urls)].into(),
+            advertise_peer: peer_urls,
+            initial_cluster,
             ..Config::read(&Launch::default()).unwrap()
         };
         let (stop, shutdown) = Shutdown::new();
@@ -66,12 +84,12 @@ impl Member {
             running,
             data,
         };
-        let healthy = async {
-            while !member.ask("GET /health").await.starts_with("HTTP/1.1 200") {
+        let up = async {
+            while !member.ask("GET /version").await.starts_with("HTTP/1.1 200") {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
-        tokio::time::timeout(PATIENCE, healthy).await.unwrap();
+        soon(up).await;
         member
     }
 
