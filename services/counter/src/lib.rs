@@ -36,7 +36,6 @@ use squall_host::serve::Http;
 use squall_host::{Diagnostics, Facts, Host, Launch, Loaded, Shutdown};
 use squall_resilient::{Deadline, Random, Shed};
 use tokio::task::JoinSet;
-use tokio::time::sleep;
 
 pub use config::Config;
 
@@ -61,14 +60,11 @@ pub async fn run(config: Config, host: Host, shutdown: Shutdown) -> Result<(), L
     let listener = host.net.listen(config.listen)?;
     let limits = Http {
         connections_max: config.connections_max,
+        delay: config.shutdown_delay,
         grace: config.shutdown_grace,
         ..Http::default()
     };
-    let (delay, grace, last) = (
-        config.shutdown_delay,
-        config.shutdown_grace,
-        config.etcd_timeout,
-    );
+    let tidy_timeout = config.etcd_timeout;
     let metrics = Arc::new(Metrics::default());
     let shed = Shed::new(config.in_flight_max);
     let mut random = Random::from_os();
@@ -95,19 +91,11 @@ pub async fn run(config: Config, host: Host, shutdown: Shutdown) -> Result<(), L
         metrics,
         shed: shed.clone(),
     });
-    // Who was told of this instance goes on sending until the news of its end has reached everybody.
-    let (close, closed) = Shutdown::new();
-    let closing = async {
-        shutdown.requested().await;
-        sleep(delay).await;
-        close.request();
-        Deadline::after(grace)
-    };
-    let ((), deadline) = tokio::join!(limits.serve(listener, router, closed), closing);
+    let deadline = Deadline::from(limits.serve(listener, router, shutdown).await);
     // Increments whose clients have left are in progress, too.
     let _ = deadline.bound(shed.emptied()).await;
     stop.request();
-    let last = Deadline::after(last);
+    let last = Deadline::after(tidy_timeout);
     let _ = last.bound(tasks.join_next()).await;
     store.tidy(last).await;
     Ok(())

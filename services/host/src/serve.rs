@@ -17,7 +17,7 @@ use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use crate::Shutdown;
 use crate::net::{TcpListener, TcpStream};
@@ -53,7 +53,10 @@ pub struct Http {
     pub head_bytes_max: usize,
     /// For a request's head, and between requests on one connection.
     pub head_timeout: Duration,
-    /// For requests in flight when a stop is asked for.
+    /// It goes on serving for so long after a stop is asked for: who was told of this instance goes on
+    /// sending until the news of its end has reached everybody.
+    pub delay: Duration,
+    /// After that, for requests in flight.
     pub grace: Duration,
     /// HTTP/2 beside HTTP/1.1, if it is wanted.
     pub http2: Option<Http2>,
@@ -76,6 +79,7 @@ impl Default for Http {
             connections_max: 4_096,
             head_bytes_max: 16 * 1_024,
             head_timeout: Duration::from_secs(30),
+            delay: Duration::ZERO,
             grace: Duration::from_secs(30),
             http2: None,
         }
@@ -99,30 +103,47 @@ macro_rules! drive {
 }
 
 impl Http {
-    /// Serves `app` until a stop is asked for and the requests in flight are done, or `grace` is over.
-    pub async fn serve(self, mut listener: TcpListener, app: Router, shutdown: Shutdown) {
+    /// Serves `app` until a stop is asked for, `delay` is over and the requests in flight are done, or `grace`
+    /// is over. Says when it is, for what else is in progress.
+    pub async fn serve(
+        self,
+        mut listener: TcpListener,
+        app: Router,
+        shutdown: Shutdown,
+    ) -> Instant {
+        let (close, closed) = Shutdown::new();
+        let stop = async {
+            shutdown.requested().await;
+            if !self.delay.is_zero() {
+                tokio::time::sleep(self.delay).await;
+            }
+        };
+        tokio::pin!(stop);
         let mut connections = JoinSet::new();
         loop {
             let accepted = tokio::select! {
                 biased;
-                () = shutdown.requested() => break,
+                () = &mut stop => break,
                 accepted = listener.accept() => accepted,
                 Some(_) = connections.join_next() => continue,
             };
             match accepted {
                 Ok(_) if connections.len() >= self.connections_max => {}
                 Ok((stream, _)) => {
-                    connections.spawn(self.connection(stream, app.clone(), shutdown.clone()));
+                    connections.spawn(self.connection(stream, app.clone(), closed.clone()));
                 }
                 Err(_) => tokio::time::sleep(ACCEPT_REST).await,
             }
         }
         drop(listener);
+        close.request();
+        let end = Instant::now() + self.grace;
         // Whoever is not done by then is cut off with the set.
-        let _ = timeout(self.grace, async {
+        let _ = timeout_at(end, async {
             while connections.join_next().await.is_some() {}
         })
         .await;
+        end
     }
 
     async fn connection(self, stream: TcpStream, app: Router, shutdown: Shutdown) {

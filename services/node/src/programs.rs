@@ -23,7 +23,21 @@ pub fn programs() -> BTreeMap<&'static str, Program> {
         Program {
             name: "counter",
             about: "A counter over HTTP, kept in etcd, in four modes",
-            usage: "squall-node counter",
+            usage: "squall-node counter [-server-addr HOST:PORT] [-mode MODE]\n\n\
+                    ETCD_ENDPOINTS             etcd's members (http://localhost:2379), commas between them\n\
+                    INCREMENT_MODE             as -mode: coalesced (default), cas, lock, lock-early-release;\n\
+                    \x20                          the last one is the original's and loses increments\n\
+                    FETCH                      /fetch reads linearizable (default) or serializable\n\
+                    LISTEN                     as -server-addr: where it listens (:8080)\n\
+                    MY_POD_NAME, MY_POD_NAMESPACE, MY_NODE_NAME  who answers (unknown)\n\
+                    REQUEST_TIMEOUT_MS         no answer is later (5000)\n\
+                    ETCD_TIMEOUT_MS            for a call to etcd, over all members (2000)\n\
+                    LOCK_TTL_S                 until the lock of a dead holder is free, in mode lock (5)\n\
+                    IN_FLIGHT_MAX              requests in progress; more get 503 at once (1024)\n\
+                    SHUTDOWN_DELAY_MS          serves on for so long after SIGTERM (0)\n\
+                    SHUTDOWN_GRACE_MS          after that, for what is in progress (30000)\n\
+                    CONNECTIONS_MAX            clients at a time (4096)\n\n\
+                    /increment answers 200: applied; 422, 503: certainly not; 504, 500: unknown.",
             load: squall_counter::load,
         },
         Program {

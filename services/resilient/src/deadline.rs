@@ -42,6 +42,12 @@ impl Deadline {
     }
 }
 
+impl From<Instant> for Deadline {
+    fn from(instant: Instant) -> Self {
+        Self(instant)
+    }
+}
+
 /// The instant so long from now; for a time that no clock reaches, one in the far future.
 pub(crate) fn after(time: Duration) -> Instant {
     let now = Instant::now();

@@ -44,7 +44,6 @@ use squall_host::serve::Http;
 use squall_host::{Diagnostics, Facts, Host, Launch, Loaded, Shutdown};
 use squall_resilient::{Deadline, Shed};
 use tokio::task::JoinSet;
-use tokio::time::sleep;
 
 pub use config::Config;
 
@@ -66,10 +65,10 @@ pub fn load(launch: &Launch) -> Result<Loaded, Diagnostics> {
 /// Serves until a stop is asked for and what is in progress is done, or the grace period is over.
 pub async fn run(config: Config, host: Host, shutdown: Shutdown) -> Result<(), ListenError> {
     let listener = host.net.listen(config.listen)?;
-    let (delay, grace) = (config.shutdown_delay, config.shutdown_grace);
     let limits = Http {
         connections_max: config.connections_max,
-        grace,
+        delay: config.shutdown_delay,
+        grace: config.shutdown_grace,
         ..Http::default()
     };
     let metrics = Arc::new(Metrics::default());
@@ -86,15 +85,7 @@ pub async fn run(config: Config, host: Host, shutdown: Shutdown) -> Result<(), L
         shed: shed.clone(),
         shutdown: shutdown.clone(),
     });
-    // Who was told of this instance goes on sending until the news of its end has reached everybody.
-    let (close, closed) = Shutdown::new();
-    let closing = async {
-        shutdown.requested().await;
-        sleep(delay).await;
-        close.request();
-        Deadline::after(grace)
-    };
-    let ((), deadline) = tokio::join!(limits.serve(listener, router, closed), closing);
+    let deadline = Deadline::from(limits.serve(listener, router, shutdown).await);
     // Transfers whose clients have left are in progress, too.
     let _ = deadline.bound(shed.emptied()).await;
     Ok(())

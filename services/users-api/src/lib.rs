@@ -44,20 +44,13 @@ pub async fn run(config: Config, host: Host, shutdown: Shutdown) -> Result<(), L
     let listener = host.net.listen(config.listen)?;
     let mut limits = Http {
         connections_max: config.connections_max,
+        delay: config.shutdown_delay,
         ..Http::default()
     };
     if host.planted.has("users-api/cuts-off-at-stop") {
         limits.grace = Duration::ZERO;
     }
-    let delay = config.shutdown_delay;
     let router = app::router(config, host, shutdown.clone());
-    // Who was told of this instance goes on sending until the news of its end has reached everybody.
-    let (close, closed) = Shutdown::new();
-    let closing = async {
-        shutdown.requested().await;
-        tokio::time::sleep(delay).await;
-        close.request();
-    };
-    tokio::join!(limits.serve(listener, router, closed), closing);
+    limits.serve(listener, router, shutdown).await;
     Ok(())
 }
