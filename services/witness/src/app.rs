@@ -104,6 +104,11 @@ impl App {
         self.write(line, None, began_us, Some(ok));
     }
 
+    /// Says something to people.
+    pub(crate) fn say(&self, text: &str) {
+        self.out.line(&format!("witness: {}", brief(text)));
+    }
+
     fn write(&self, line: &Line, member: Option<&Member>, began_us: u64, ok: Option<bool>) {
         let count = match ok {
             Some(true) => &self.counts.done,

@@ -19,7 +19,7 @@ use crate::{leases, load, watch};
 const LEASES: usize = 2;
 
 /// Between two tries of the same.
-const REST: Duration = Duration::from_millis(200);
+const REST: Duration = Duration::from_millis(500);
 
 /// Works until it is told to stop, then reads everything back. What it started ends with it.
 pub(crate) async fn run(app: &Arc<App>, stopping: &Shutdown) {
@@ -91,23 +91,29 @@ async fn end(app: &App) {
 }
 
 /// A linearizable read of all keys through one member after the other; its revision if one answers. The answer
-/// completes `line`, which says what it is for. What fails is not worth a line: nothing was to be done.
+/// completes `line`, which says what it is for. What fails is no operation, as nothing was to be done; it is told in
+/// words.
 async fn everything(app: &App, line: Line) -> Option<i64> {
     for member in &app.members {
         let mut client = member.client.clone();
         let began_us = app.now_us();
         let options = GetOptions::new().with_prefix();
         let answer = member.call(client.get(PREFIX, Some(options))).await;
-        if let Ok(answer) = answer {
-            let revision = answer.header().map(|header| header.revision());
-            let line = Line {
-                kvs: Some(pairs(answer.kvs())),
-                revision,
-                ..line
-            };
-            app.tell(line, member, began_us, Ok(()));
-            return revision;
-        }
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(failure) => {
+                app.say(&format!("{} does not answer: {failure}", member.name));
+                continue;
+            }
+        };
+        let revision = answer.header().map(|header| header.revision());
+        let line = Line {
+            kvs: Some(pairs(answer.kvs())),
+            revision,
+            ..line
+        };
+        app.tell(line, member, began_us, Ok(()));
+        return revision;
     }
     None
 }
