@@ -73,9 +73,6 @@ impl Group {
             filled.map_err(|error| Error::Entropy(error.to_string()))?;
             Ok::<_, Error>(u64::from_ne_bytes(bytes))
         };
-        let listen = |address| host.net.listen(address);
-        let listeners = config.listen_peer.iter().copied().map(listen);
-        let listeners = listeners.collect::<Result<_, _>>()?;
         let folder = format!("{}/member", config.data_dir);
         let log = Log::new(host.disk.clone(), &folder);
         let begun = match log.find().await? {
@@ -85,6 +82,10 @@ impl Group {
                 ClusterState::Existing => join(config, host).await?,
             },
         };
+        // Not before: one that asks who belongs to the group would wait for an answer.
+        let listen = |address| host.net.listen(address);
+        let listeners = config.listen_peer.iter().copied().map(listen);
+        let listeners = listeners.collect::<Result<_, _>>()?;
         let Begun {
             mut found,
             store,
