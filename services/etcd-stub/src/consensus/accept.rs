@@ -135,7 +135,7 @@ async fn raft(bytes: &[u8], hello: &Hello, events: &mpsc::Sender<Event>) -> io::
     if (message.from, message.to) != (hello.from, hello.to) {
         return Err(io::ErrorKind::InvalidData.into());
     }
-    let sent = events.send(Event::Raft(message)).await;
+    let sent = events.send(Event::Raft(Box::new(message))).await;
     sent.map_err(|_| io::ErrorKind::ConnectionAborted.into())
 }
 

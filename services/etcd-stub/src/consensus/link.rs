@@ -32,7 +32,7 @@ const BATCH_BYTES: usize = 256 << 10;
 
 /// Something for another member.
 pub(super) enum Outgoing {
-    Raft(Message),
+    Raft(Box<Message>),
     Ask(Ask, oneshot::Sender<Told>),
 }
 

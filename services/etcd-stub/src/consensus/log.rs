@@ -199,3 +199,6 @@ pub(super) async fn replace(
     renamed.map_err(Error::disk("rename", &unfinished))?;
     disk.sync(&path).await.map_err(Error::disk("sync", &path))
 }
+
+#[cfg(test)]
+mod tests;

@@ -181,7 +181,8 @@ impl Membership {
                 // The second member of a group of one, which is how a group is restored.
                 (started == 1 && members == 2) || started > members / 2
             }
-            Kind::Promote => started + 1 > (members + 1) / 2,
+            // The learner counts as one that has started.
+            Kind::Promote => 2 * (started + 1) > members + 1,
             Kind::Remove => members > 0 && started > members / 2,
             Kind::AddLearner | Kind::Update | Kind::Publish => true,
         }

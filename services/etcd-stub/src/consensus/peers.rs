@@ -18,7 +18,7 @@ const QUEUE_MAX: usize = 4096;
 
 /// What the network has for the member.
 pub(super) enum Event {
-    Raft(Message),
+    Raft(Box<Message>),
     /// There is a connection to another member.
     Connected,
     /// There is none, or it was lost and something with it.
@@ -97,7 +97,7 @@ impl Peers {
         let to = message.to;
         let is_snapshot = message.get_msg_type() == MessageType::MsgSnapshot;
         let open = self.links.get(&to).ok_or((to, is_snapshot))?;
-        let sent = open.queue.try_send(Outgoing::Raft(message));
+        let sent = open.queue.try_send(Outgoing::Raft(Box::new(message)));
         sent.map_err(|_| (to, is_snapshot))
     }
 

@@ -11,6 +11,9 @@ use crate::refusal::Refusal;
 /// Asked again after so long without an answer (etcd: `readIndexRetryTime`).
 const RETRY: Duration = Duration::from_millis(500);
 
+/// Reads that wait for the next question; more are refused.
+const READS_MAX: usize = 1 << 16;
+
 /// Somebody who waits.
 pub(super) struct Read {
     pub(super) answer: oneshot::Sender<Result<(), Refusal>>,
@@ -55,7 +58,12 @@ impl Reads {
 
     /// Somebody waits.
     pub(super) fn wait(&mut self, read: Read) {
-        self.waiting.push(read);
+        if self.waiting.len() < READS_MAX {
+            self.waiting.push(read);
+        } else {
+            // Whoever has gone is told nothing.
+            let _ = read.answer.send(Err(Refusal::TooManyRequests));
+        }
     }
 
     /// The question to ask now, if there is one. `leader` is who leads, and its term.

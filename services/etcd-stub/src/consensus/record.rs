@@ -102,15 +102,23 @@ pub(super) fn read(file: &[u8], at: usize) -> Line {
         Some(end) => (&rest[..end], at + end + 1),
         None => (rest, file.len()),
     };
-    match check(line) {
-        Ok(record) => Line::Record { record, next },
-        Err(why) => Line::Bad(Bad {
-            at,
-            next,
-            ended: end.is_some(),
-            why,
-        }),
+    let why = match check(line) {
+        Ok(record) => return Line::Record { record, next },
+        Err(why) => why,
+    };
+    // All of it is there, and only the line end is something else.
+    if end.is_none()
+        && let Some((_, whole)) = line.split_last()
+        && let Ok(record) = check(whole)
+    {
+        return Line::Record { record, next };
     }
+    Line::Bad(Bad {
+        at,
+        next,
+        ended: end.is_some(),
+        why,
+    })
 }
 
 fn check(line: &[u8]) -> Result<Record, &'static str> {

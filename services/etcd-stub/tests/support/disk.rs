@@ -58,6 +58,23 @@ impl TestDisk {
         work(&mut self.0.state.lock().unwrap())
     }
 
+    /// Makes a file what it is to be, durably.
+    pub(crate) fn put(&self, path: &str, bytes: &[u8]) {
+        self.with(|state| {
+            let id = state.next;
+            state.next += 1;
+            let (bytes, durable) = (bytes.to_vec(), bytes.len());
+            state.files.insert(id, File { bytes, durable });
+            state.names.insert(path.to_owned(), id);
+            state.durable_names.insert(path.to_owned(), id);
+        });
+    }
+
+    /// What is in a file that is there.
+    pub(crate) fn file(&self, path: &str) -> Vec<u8> {
+        self.with(|state| state.files[&state.names[path]].bytes.clone())
+    }
+
     /// The paths of all files.
     pub(crate) fn names(&self) -> Vec<String> {
         self.with(|state| state.names.keys().cloned().collect())

@@ -25,6 +25,9 @@ pub(crate) struct Lines(Arc<Mutex<Vec<String>>>);
 
 impl OutputDriver for Lines {
     fn line(&self, line: &str) {
+        if std::env::var_os("LINES").is_some() {
+            eprintln!("{line}");
+        }
         self.0.lock().unwrap().push(line.to_owned());
     }
 }
