@@ -13,6 +13,9 @@ use tokio::time::Instant;
 /// How long a revocation may take before the lease is offered again (etcd: `defaultExpiredleaseRetryInterval`).
 pub const RETRY: Duration = Duration::from_secs(3);
 
+/// The longest TTL that is granted, in seconds (etcd: `MaxLeaseTTL`).
+pub const TTL_MAX_S: i64 = 9_000_000_000;
+
 /// The shortest TTL that a group grants, in seconds: one and a half election timeouts, rounded up (etcd:
 /// `server.go`, `minTTL`). A shorter one is raised to it before the grant is proposed.
 pub fn ttl_min_s(election_timeout: Duration) -> i64 {
@@ -51,7 +54,7 @@ impl Lessor {
     /// A lease was granted: on the leader its time begins now. One of the same number is replaced.
     pub fn grant(&mut self, id: i64, ttl_s: i64, now: Instant) {
         self.revoke(id);
-        let ttl = Duration::from_secs(ttl_s.max(0).unsigned_abs());
+        let ttl = Duration::from_secs(ttl_s.clamp(0, TTL_MAX_S).unsigned_abs());
         self.leases.insert(id, Lease { ttl, running: None });
         if self.leads {
             self.start(id, now + ttl);

@@ -57,7 +57,10 @@ impl Store {
         } else {
             EventType::Delete
         };
-        let before = prev_kv.then(|| self.history.at(&kv.key, kv.mod_revision - 1));
+        // What was there before the whole revision, and nothing for a key that is created: etcd too counts
+        // one as new that the same txn deleted first.
+        let has_before = prev_kv && kv.create_revision != kv.mod_revision;
+        let before = has_before.then(|| self.history.at(&kv.key, kv.mod_revision - 1));
         PbEvent {
             r#type: kind as i32,
             kv: Some(PbKeyValue::clone(kv)),

@@ -19,6 +19,7 @@ use etcd_client::proto::{
 };
 
 use crate::command::{Action, Reply};
+use crate::lessor::TTL_MAX_S;
 use crate::refusal::Refusal;
 
 pub use check::{check, check_range, check_txn};
@@ -27,9 +28,6 @@ pub use leases::Lease;
 use leases::{Leases, reattach};
 use span::Span;
 pub use txn::{is_read_only, is_serializable};
-
-/// The longest TTL that is granted, in seconds (etcd: `lessor.go`, `MaxLeaseTTL`).
-const TTL_MAX_S: i64 = 9_000_000_000;
 
 /// All keys and leases of the group, as of one entry of the log.
 #[derive(Debug)]

@@ -14,6 +14,7 @@ use super::Store;
 use super::hash::CRC;
 use super::history::History;
 use super::leases::{Lease, Leases, reattach};
+use crate::lessor::TTL_MAX_S;
 
 const MAGIC: &[u8; 8] = b"SQETCD\x00\x01";
 const LENGTH_BYTES: usize = 8;
@@ -76,7 +77,7 @@ impl Store {
     /// A store out of what [`Store::snapshot`] gave; what does not fit is told in words.
     pub fn restore(snapshot: &[u8]) -> Result<Self, String> {
         let mut body = body(snapshot)?;
-        let head: Head = read(&mut body, "the head")?;
+        let head: Head = read(&mut body, || "head".into())?;
         if !(1..=REVISION_MAX).contains(&head.revision)
             || !(-1..=head.revision).contains(&head.compacted)
         {
@@ -93,11 +94,12 @@ impl Store {
             leases,
         };
         for index in 0..head.versions {
-            let what = format!("version {index} of {}", head.versions);
-            let kv: PbKeyValue = read(&mut body, &what)?;
+            let what = || format!("version {index} of {}", head.versions);
+            let kv: PbKeyValue = read(&mut body, what)?;
             store.check_next(&kv).map_err(|why| {
                 format!(
-                    "the snapshot's {what}, of key {:?} at revision {}, {why}",
+                    "the snapshot's {}, of key {:?} at revision {}, {why}",
+                    what(),
                     String::from_utf8_lossy(&kv.key),
                     kv.mod_revision
                 )
@@ -195,16 +197,21 @@ fn body(snapshot: &[u8]) -> Result<&[u8], String> {
     Ok(body)
 }
 
-fn read<T: Message + Default>(body: &mut &[u8], what: &str) -> Result<T, String> {
-    T::decode_length_delimited(body).map_err(|why| format!("the snapshot's {what}: {why}"))
+fn read<T: Message + Default>(body: &mut &[u8], what: impl Fn() -> String) -> Result<T, String> {
+    T::decode_length_delimited(body).map_err(|why| format!("the snapshot's {}: {why}", what()))
 }
 
 fn read_leases(body: &mut &[u8], count: u64) -> Result<Leases, String> {
     let mut leases = Leases::new();
     for index in 0..count {
-        let LeaseRecord { id, ttl_s } = read(body, &format!("lease {index} of {count}"))?;
+        let LeaseRecord { id, ttl_s } = read(body, || format!("lease {index} of {count}"))?;
         if id == 0 || leases.last_key_value().is_some_and(|(&last, _)| last >= id) {
             return Err(format!("the snapshot's lease {id:x} is out of order"));
+        }
+        if ttl_s > TTL_MAX_S {
+            return Err(format!(
+                "the snapshot's lease {id:x} has a TTL of {ttl_s} s"
+            ));
         }
         let lease = Lease {
             ttl_s,

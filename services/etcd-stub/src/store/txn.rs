@@ -121,9 +121,17 @@ impl Store {
             _ => Ok(()),
         })?;
         chosen.each(&mut |op| match op {
-            PbTxnOpRequest::RequestRange(range) => self.readable(range.revision).map(|_| ()),
+            PbTxnOpRequest::RequestRange(range) => self.check_txn_range(range.revision),
             _ => Ok(()),
         })
+    }
+
+    /// Unlike [`Store::readable`], a revision below 0 is not the present one but compacted.
+    fn check_txn_range(&self, revision: i64) -> Result<(), Refusal> {
+        if revision != 0 && revision < self.compacted {
+            return Err(Refusal::Compacted);
+        }
+        self.readable(revision).map(|_| ())
     }
 
     fn check_txn_put(&self, put: &PbPutRequest) -> Result<(), Refusal> {
