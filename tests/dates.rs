@@ -32,7 +32,12 @@ fn start(control: &Control, host: HostId, program: &str) {
         shown_as: "nginx.conf".into(),
         content: "events {} http { server { listen 5000; return 200 yes; } }".into(),
     };
+    let urls = |flag| format!("--{flag}-client-urls=http://0.0.0.0:{PORT}");
     let launch = Launch {
+        args: match program {
+            "etcd-stub" => vec![urls("listen"), urls("advertise")],
+            _ => Vec::new(),
+        },
         files: Files::mounted(BTreeMap::from([("/etc/nginx/nginx.conf".to_owned(), conf)])),
         ..Launch::default()
     };
@@ -95,7 +100,7 @@ fn a_date_is_that_of_the_host_that_answers() {
         "Tue, 31 Dec 2024 00:00:10 GMT",
         "Wed, 01 Jan 2025 00:00:10 GMT",
     ];
-    for program in ["users-api", "edge"] {
+    for program in ["users-api", "edge", "etcd-stub"] {
         assert_eq!(dates(program), expected, "{program}");
     }
 }

@@ -58,6 +58,7 @@ async fn a_transaction_is_one_revision_and_a_reading_one_is_none() {
     assert_eq!(done.header().unwrap().revision(), 3);
     let reading = Txn::new().and_then([TxnOp::get("b", None)]);
     let done = client.txn(reading).await.unwrap();
+    assert_eq!(done.header().unwrap().revision(), 3);
     assert!(
         matches!(&done.op_responses()[0], TxnOpResponse::Get(get) if get.kvs()[0].value() == b"2")
     );

@@ -98,7 +98,7 @@ impl PbMaintenanceService for Node {
         &self,
         request: Request<PbSnapshotRequest>,
     ) -> Result<Response<Self::SnapshotStream>, Status> {
-        let file = self.group.look(|store| snapshot::file(store));
+        let file = self.group.look(snapshot::file);
         let digest = Sha256::digest(&file).to_vec();
         let ends = (0..file.len()).step_by(BLOB_BYTES).collect::<Vec<_>>();
         let blobs = ends.into_iter().map(move |start| {

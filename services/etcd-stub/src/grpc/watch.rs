@@ -24,8 +24,8 @@ const PROGRESS_EVERY: Duration = Duration::from_secs(600);
 const WATCHES_MAX: usize = 65_536;
 /// What an answer has as its watch when it is about all of them, or about none that was made.
 const NO_WATCH: i64 = -1;
-/// `WatchCreateRequest.FilterType`, by number: the event types that are left out, which are one less than
-/// `Event.EventType`'s bits say: 0 leaves out puts (type 0), 1 deletions (type 1).
+/// `WatchCreateRequest.FilterType`, by number, which is that of the event type that is left out: 0 puts, 1
+/// deletions.
 type Filters = Vec<i32>;
 
 #[tonic::async_trait]
@@ -165,14 +165,14 @@ impl Stream {
                 });
             }
             Some(PbWatchRequestUnion::CancelRequest(cancel)) => {
-                if self.watches.remove(&cancel.watch_id).is_some() {
-                    self.ready.push_back(PbWatchResponse {
-                        header: self.node.header(revision),
-                        watch_id: cancel.watch_id,
-                        canceled: true,
-                        ..Default::default()
-                    });
-                }
+                // Of one that there is not nothing is said, as in etcd.
+                let removed = self.watches.remove(&cancel.watch_id);
+                self.ready.extend(removed.map(|_| PbWatchResponse {
+                    header: self.node.header(revision),
+                    watch_id: cancel.watch_id,
+                    canceled: true,
+                    ..Default::default()
+                }));
             }
             Some(PbWatchRequestUnion::ProgressRequest(_)) => self.is_progress_wanted = true,
             None => {}
