@@ -7,6 +7,7 @@
 //! when it is run all the same. Deliberately absent: what is in files, other users, signals, command substitution,
 //! functions, TLS.
 
+mod becoming;
 mod etcdctl;
 mod files;
 mod grpc;
@@ -62,6 +63,8 @@ enum Command {
     True,
     False,
     Exit(i32),
+    /// `exec`
+    Become(Vec<String>),
     Sleep(Duration),
     Echo(String),
     Test(Vec<String>),
@@ -105,6 +108,7 @@ pub async fn exec(host: &Host, env: &BTreeMap<String, String>, command: &[String
         prints: false,
         errors: Errors::Nowhere,
         ends_on_failure: false,
+        programs: None,
     };
     match tokio::time::timeout(RUN_MAX, machine.run(&command, "")).await {
         Ok(outcome) => outcome.status,
@@ -128,6 +132,7 @@ fn parse(command: &[String]) -> Result<Command, String> {
                 .into(),
             _ => return Err("exit takes one status".to_owned()),
         }),
+        "exec" => Command::Become(becoming::becoming(&args)?),
         "sleep" => match args[..] {
             [text] => Command::Sleep(seconds(text)?),
             _ => return Err("sleep takes one time".to_owned()),
@@ -265,6 +270,8 @@ struct Machine<'a> {
     errors: Errors,
     /// `set -e`
     ends_on_failure: bool,
+    /// What it can become; nothing beside a service.
+    programs: Option<&'a becoming::Programs>,
 }
 
 /// Where standard error leads to.
@@ -300,6 +307,10 @@ impl Machine<'_> {
         match command {
             Command::True => Outcome::status(0),
             Command::False => Outcome::status(1),
+            Command::Become(words) => match self.programs {
+                Some(programs) => programs.run(words, self.host).await,
+                None => Outcome::status(STATUS_NOT_FOUND),
+            },
             Command::Exit(status) => Outcome::status(*status),
             Command::Sleep(time) => {
                 tokio::time::sleep(*time).await;

@@ -5,7 +5,6 @@
 #![allow(clippy::unwrap_used)] // Helpers of tests are tests.
 
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 const ENDPOINT: &str = "127.0.0.1:27179";
 const PEER: &str = "http://127.0.0.1:27180";
@@ -69,8 +68,9 @@ fn it_prints_what_the_real_one_prints() {
     let folder = std::env::temp_dir().join(format!("squall-etcdctl-{}", std::process::id()));
     let folder = folder.to_str().unwrap();
     let _etcd = etcd(folder);
-    std::thread::sleep(Duration::from_secs(3));
     let to = format!("--endpoints={ENDPOINT}");
+    // It waits for a connection itself.
+    assert_eq!(run("etcdctl", &[&to, "endpoint", "health"]).1, Some(0));
     let away = "--endpoints=127.0.0.1:27199";
     let one_away = format!("--endpoints={ENDPOINT},127.0.0.1:27199");
     let file = format!("{folder}/saved.db");

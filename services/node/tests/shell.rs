@@ -64,6 +64,54 @@ async fn it_has_a_file_there_or_not() {
     assert_eq!(run(&["sh", "-c", &line]).await, (printed, true));
 }
 
+/// A port that nobody listens on.
+fn free_port() -> u16 {
+    let any = "127.0.0.1:0".parse().unwrap();
+    let listener = Host::real().net.listen(any).unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+#[tokio::test]
+async fn a_script_becomes_a_program() {
+    let port = free_port();
+    let launch = Launch {
+        args: [
+            "sh",
+            "-c",
+            "echo first; exec squall-node splitdim -mode $MODE; echo never",
+        ]
+        .map(str::to_owned)
+        .to_vec(),
+        env: [("MODE", "local"), ("LISTEN", &format!("127.0.0.1:{port}"))]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into(),
+        ..Launch::default()
+    };
+    let loaded = (squall_node::programs()["shell"].load)(&launch).unwrap();
+    let listens: Vec<u16> = loaded
+        .facts
+        .listens
+        .iter()
+        .map(|(at, _)| at.port())
+        .collect();
+    assert_eq!(listens, [port]);
+    let lines = Lines::default();
+    let real = Host::real();
+    let host = Host::new("a", real.net, real.disk, Output::new(lines.clone()));
+    let (trigger, shutdown) = Shutdown::new();
+    let running = tokio::spawn(loaded.start(host, shutdown));
+    let asked = format!("curl -f http://127.0.0.1:{port}/healthz");
+    let line = format!("until {asked}; do sleep 0.01; done");
+    let (real, command) = (Host::real(), ["sh", "-c", &line].map(str::to_owned));
+    let status = squall_node::exec(&real, &[].into(), &command).await;
+    assert_eq!(status, 0);
+    trigger.request();
+    running.await.unwrap().unwrap();
+    let printed = lines.0.lock().unwrap().clone();
+    assert_eq!(printed[0], "first");
+    assert!(!printed.contains(&"never".to_owned()), "{printed:?}");
+}
+
 #[tokio::test]
 async fn standard_error_goes_to_the_log_or_where_it_is_led() {
     let asked = "etcdctl --endpoints=127.0.0.1:1 --command-timeout=50ms endpoint health";
@@ -147,6 +195,11 @@ fn what_it_cannot_run_is_found_when_it_is_loaded() {
             "`for` is not known here",
         ),
         (vec!["sh"], "sh without -c"),
+        (vec!["sh", "-c", "exec sleep 1"], "no program here"),
+        (
+            vec!["sh", "-c", "true; exec squall-node splitdim -mode none"],
+            "none",
+        ),
     ] {
         let Err(complaints) = load(&command) else {
             panic!("{command:?} was accepted")

@@ -70,7 +70,7 @@ const KNOWN: &[Known] = &[
 ];
 
 /// The program whose arguments are a whole command line: images without a service of their own.
-const COMMANDS: &str = "shell";
+pub(crate) const COMMANDS: &str = "shell";
 
 /// Start a command and are not it.
 const WRAPPERS: &[&str] = &[

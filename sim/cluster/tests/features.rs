@@ -66,6 +66,19 @@ fn a_command_follows_its_entry_point() {
 }
 
 #[test]
+fn a_script_that_becomes_the_images_program_is_run_as_it_is() {
+    let service = |command: &str| one(&format!("image: nginx\ncommand: {command}")).service;
+    let script = "[sh, -c, 'probe && exec nginx']";
+    let service_of_script = service(script);
+    assert_eq!(service_of_script.program, "shell");
+    assert_eq!(
+        service_of_script.launch.args,
+        ["sh", "-c", "probe && exec nginx"]
+    );
+    assert_eq!(service("[nginx, -c, /x]").program, "edge");
+}
+
+#[test]
 fn the_environment_has_two_spellings() {
     let keys =
         "image: nginx\nenvironment:\n  A: 1\n  B: true\n  C: 1.50\n  D: text\n  E:\n  x-F: 1\n";

@@ -173,7 +173,7 @@ async fn rename(disk: &Disk, from: &str, to: &str) -> io::Result<()> {
 async fn copy(disk: &Disk, from: &str, to: &str) -> io::Result<()> {
     let data = disk.read(from).await?;
     match disk.remove(to).await {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => disk.append(to, data).await,
     }
 }

@@ -1,12 +1,13 @@
 //! A command as a container's main process: `sleep 3600`, `sh -c 'until nslookup db; do sleep 2; done'`,
-//! as init containers and images such as busybox have it.
+//! as init containers and images such as busybox have it, and as scripts have it that end in `exec etcd …`.
 //!
 //! Deliberately absent: the end at SIGTERM. A process with number 1 that has no handler for a signal
 //! does not notice it (kill(2), pid_namespaces(7)), so such containers end with SIGKILL, after their grace.
 
-use squall_host::{Diagnostic, Diagnostics, Facts, Host, Launch, Loaded, Shutdown};
+use squall_host::{Diagnostic, Diagnostics, Host, Launch, Loaded, Shutdown};
 
-use super::{Errors, Machine, check, parse, shell};
+use super::becoming::{self, Programs};
+use super::{Command, Errors, Machine, check, parse, shell};
 
 /// The command ended with another status than 0.
 #[derive(Debug, thiserror::Error)]
@@ -33,25 +34,28 @@ pub(crate) fn load(launch: &Launch) -> Result<Loaded, Diagnostics> {
         }
     };
     let env = launch.env.clone();
-    Ok(Loaded::new(
-        Facts::default(),
-        move |host: Host, _: Shutdown| {
-            let (command, env) = (command.clone(), env.clone());
-            async move {
-                let machine = Machine {
-                    host: &host,
-                    env: &env,
-                    prints: true,
-                    errors: Errors::ToLog,
-                    ends_on_failure: false,
-                };
-                let outcome = machine.run(&command, "").await;
-                shell::print(machine, &outcome.output);
-                match outcome.status {
-                    0 => Ok(()),
-                    status => Err(Failed(status)),
-                }
+    let (loaded, facts) = match &command {
+        Command::Shell { script, .. } => becoming::load(script, launch)?,
+        _ => Default::default(),
+    };
+    Ok(Loaded::new(facts, move |host: Host, shutdown: Shutdown| {
+        let (command, env) = (command.clone(), env.clone());
+        let programs = Programs::new(loaded.clone(), shutdown);
+        async move {
+            let machine = Machine {
+                host: &host,
+                env: &env,
+                prints: true,
+                errors: Errors::ToLog,
+                ends_on_failure: false,
+                programs: Some(&programs),
+            };
+            let outcome = machine.run(&command, "").await;
+            shell::print(machine, &outcome.output);
+            match outcome.status {
+                0 => Ok(()),
+                status => Err(Failed(status)),
             }
-        },
-    ))
+        }
+    }))
 }

@@ -202,12 +202,13 @@ impl Simple {
     async fn run(&self, machine: Machine<'_>, input: &str) -> Flow {
         let mut env = std::borrow::Cow::Borrowed(machine.env);
         for (name, value) in &self.variables {
-            let value = value.replaced(&machine);
+            let value = value.replaced(machine.env);
             env.to_mut().insert(name.clone(), value);
         }
-        let replaced = self.words.iter().map(|word| word.replaced(&machine));
+        let replaced = self.words.iter().map(|word| word.replaced(machine.env));
         let words: Vec<String> = replaced.collect();
-        let exits = words.first().is_some_and(|word| word == "exit");
+        let ends = |word: &String| matches!(word.as_str(), "exit" | "exec");
+        let exits = words.first().is_some_and(ends);
         let outcome = match super::parse(&words) {
             Ok(command) => {
                 Machine {

@@ -40,6 +40,17 @@ pub(super) fn plan(
             return None;
         }
     };
+    let by_scenario = around.programs.contains_key(&service.name);
+    let program = match command.argv.is_empty() || by_scenario {
+        false
+            if images::arguments(&program, &command.argv).is_none()
+                && images::known_program(&program).is_some()
+                && (around.knows)(&command.argv) =>
+        {
+            images::COMMANDS.to_owned()
+        }
+        _ => program,
+    };
     let Some(load) = (around.load)(&program) else {
         let message = format!("services.{}: there is no program `{program}`", service.name);
         notes

@@ -1,7 +1,7 @@
 //! A line's words and operators: quotes, `$VAR`, and redirections, of which those to `/dev/null` are
 //! known.
 
-use super::super::Machine;
+use std::collections::BTreeMap;
 
 /// A word before its variables are replaced.
 #[derive(Clone, Debug, Default)]
@@ -23,10 +23,10 @@ impl Word {
         parts.collect()
     }
 
-    pub(super) fn replaced(&self, machine: &Machine<'_>) -> String {
+    pub(in super::super) fn replaced(&self, env: &BTreeMap<String, String>) -> String {
         let parts = self.0.iter().map(|part| match part {
             Part::Text(text) => text.as_str(),
-            Part::Variable { name, default } => match machine.env.get(name) {
+            Part::Variable { name, default } => match env.get(name) {
                 Some(value) if !value.is_empty() => value,
                 _ => default,
             },

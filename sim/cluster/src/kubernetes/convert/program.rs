@@ -10,10 +10,6 @@ use crate::images;
 use crate::kubernetes::notes::Notes;
 use crate::kubernetes::place::Place;
 
-/// The program that runs a command such as `until nslookup db; do sleep 1; done`: its arguments are
-/// the command's words.
-const COMMAND: &str = "shell";
-
 /// A program with its arguments; `None` after a complaint.
 pub(super) fn program(
     container: &Container,
@@ -41,7 +37,7 @@ pub(super) fn program(
         return Some((program.clone().into_owned(), args));
     }
     if !command.is_empty() && (around.surroundings.knows)(&written) {
-        return Some((COMMAND.to_owned(), written));
+        return Some((images::COMMANDS.to_owned(), written));
     }
     let line = argv.join(" ");
     let at = match command.is_empty() {
