@@ -27,6 +27,7 @@ pub mod store;
 use std::time::Duration;
 
 use futures::future::join_all;
+use squall_host::launch::chain;
 use squall_host::serve::{Http, Http2};
 use squall_host::{Diagnostics, Facts, Host, Launch, Loaded, Shutdown};
 
@@ -60,6 +61,18 @@ fn limits(request_timeout: Duration) -> Http {
         }),
         ..Http::default()
     }
+}
+
+/// Makes the data directory of a member of a new group out of a file that `etcdctl snapshot save` wrote. Of
+/// `config` it takes the name, the data directory, the members and their token. The error says what is wrong.
+pub async fn restore(config: &Config, host: &Host, file: &[u8]) -> Result<(), String> {
+    let store = snapshot::read(file)?;
+    let names = host.disk.list(&config.data_dir).await;
+    if names.is_ok_and(|names| !names.is_empty()) {
+        return Err(format!("data-dir \"{}\" exists", config.data_dir));
+    }
+    let restored = consensus::Group::restore(config, host, store).await;
+    restored.map_err(|error| chain(&error))
 }
 
 /// Serves until a stop is asked for and the requests in progress are done, or until the member cannot go on.

@@ -2,7 +2,7 @@
 //! started from.
 //!
 //! A length (8 bytes, big-endian), the store, and zeros up to a multiple of 512 bytes, by which etcdctl tells
-//! a file with a checksum after it from one without. Deliberately absent: bbolt's format, so
+//! a file with a checksum after it from one without. Deliberately absent: bbolt's format, so the real
 //! `etcdctl snapshot status` and `restore` do not read it.
 
 use bytes::Bytes;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use prost_raft::Message as _;
 use raft::eraftpb::{ConfState, HardState};
 use raft::{RawNode, StateRole};
+use squall_host::disk::Disk;
 use squall_host::net::TcpListener;
 use squall_host::{Host, Shutdown};
 use tokio::sync::mpsc;
@@ -94,11 +95,7 @@ impl Group {
         let head = found.head.clone();
         found.hard_state.commit = found.hard_state.commit.max(head.index);
         // A process before this one may have seen a sync fail; what was read need not be there tomorrow.
-        let image = snapshot::encode(&store, &members);
-        snapshot::write(&host.disk, &folder, head.index, &image).await?;
-        log.renew(head.clone(), &found.entries, &found.hard_state)
-            .await?;
-        snapshot::remove_others(&host.disk, &folder, head.index).await?;
+        keep(&host.disk, &folder, &log, &found, &store, &members).await?;
 
         let standing = Standing {
             cluster_id: head.cluster_id,
@@ -205,6 +202,34 @@ impl Group {
         };
         Ok((group, worker))
     }
+
+    /// Makes the data directory of a member of a new group that begins with this store, as
+    /// `etcdctl snapshot restore` does. Every member of the group is made from the same one.
+    pub async fn restore(config: &Config, host: &Host, store: Store) -> Result<(), Error> {
+        let folder = format!("{}/member", config.data_dir);
+        let log = Log::new(host.disk.clone(), &folder);
+        let (members, id) = initial(config);
+        let index = members.list().len() as u64;
+        let Begun { found, members, .. } = first(members, id, index);
+        keep(&host.disk, &folder, &log, &found, &store, &members).await
+    }
+}
+
+/// Writes all that a member has, and removes what it had.
+async fn keep(
+    disk: &Disk,
+    folder: &str,
+    log: &Log,
+    found: &Found,
+    store: &Store,
+    members: &Membership,
+) -> Result<(), Error> {
+    let index = found.head.index;
+    let image = snapshot::encode(store, members);
+    snapshot::write(disk, folder, index, &image).await?;
+    log.renew(found.head.clone(), &found.entries, &found.hard_state)
+        .await?;
+    snapshot::remove_others(disk, folder, index).await
 }
 
 /// What a member starts with.
@@ -268,15 +293,21 @@ fn first(members: Membership, member_id: u64, index: u64) -> Begun {
     }
 }
 
-/// A new group, unless the others say that there is one in which this member has started: then its data is
-/// lost, and with it what it promised (etcd: `isMemberBootstrapped`).
-async fn begin(config: &Config, host: &Host) -> Result<Begun, Error> {
+/// The members of a new group, and which of them this one is.
+fn initial(config: &Config) -> (Membership, u64) {
     let members = Membership::new(&config.initial_cluster, &config.initial_cluster_token);
     let own = members
         .list()
         .into_iter()
         .find(|member| member.name == config.name);
     let id = own.map_or(0, |member| member.id);
+    (members, id)
+}
+
+/// A new group, unless the others say that there is one in which this member has started: then its data is
+/// lost, and with it what it promised (etcd: `isMemberBootstrapped`).
+async fn begin(config: &Config, host: &Host) -> Result<Begun, Error> {
+    let (members, id) = initial(config);
     if let Some(others) = ask_others(config, host).await.ok().flatten()
         && others
             .get(id)

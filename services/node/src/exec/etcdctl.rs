@@ -9,7 +9,7 @@
 //! | `client` | which member is asked, and for how long |
 //! | `keys` | `get`, `put`, `del` |
 //! | `members` | `endpoint health`, `endpoint status`, `member list` |
-//! | `snapshot` | `snapshot save` |
+//! | `snapshot` | `snapshot save` and `snapshot restore` |
 //! | `text` | JSON, sizes and times as Go writes them |
 
 mod client;
@@ -57,6 +57,7 @@ enum Action {
     Status(members::Which),
     Members,
     Save(String),
+    Restore(snapshot::Restore),
 }
 
 /// What it printed, to either output, and its status.
@@ -125,6 +126,7 @@ const SWITCHES: &[&str] = &[
     "--prefix",
     "--prev-kv",
     "--print-value-only",
+    "--skip-hash-check",
 ];
 
 /// Options by their names, and operands; who understands one takes it out.
@@ -197,6 +199,7 @@ fn action(flags: &mut Flags<'_>) -> Result<Action, String> {
         ["endpoint", "health"] => Action::Health(members::which(flags)?),
         ["endpoint", "status"] => Action::Status(members::which(flags)?),
         ["member", "list"] => Action::Members,
+        ["snapshot", "restore", file] => Action::Restore(snapshot::restore(flags, file)?),
         ["snapshot", "save", file] => Action::Save(file.to_owned()),
         _ => return Err(format!("no `etcdctl {}` here", operands.join(" "))),
     })
@@ -225,6 +228,7 @@ impl Etcdctl {
             Action::Health(which) => members::health(&asked, *which, json).await,
             Action::Status(which) => members::status(&asked, *which, json).await,
             Action::Members => members::list(&asked, json).await,
+            Action::Restore(restore) => restore.run(host).await,
             Action::Save(file) => snapshot::save(&asked, host, file).await,
         };
         said.unwrap_or_else(|reason| Said::failed(FAILED, reason))
