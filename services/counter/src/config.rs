@@ -18,6 +18,7 @@ use squall_host::{Diagnostic, Diagnostics, Environment, Launch};
 /// | `REQUEST_TIMEOUT_MS` | `5000` | no request is answered later |
 /// | `ETCD_TIMEOUT_MS` | `2000` | for one call to etcd, over all its members; one member has half of it |
 /// | `LOCK_TTL_S` | `5` | of the lock's lease in mode `lock` |
+/// | `LOG_STEPS` | `off` | `on`: mode `lock-early-release` tells each read and write in a line |
 /// | `IN_FLIGHT_MAX` | `1024` | requests in progress; more are refused with 503 at once |
 /// | `SHUTDOWN_DELAY_MS` | `0` | it goes on serving for so long after it is told to stop |
 /// | `SHUTDOWN_GRACE_MS` | `30000` | after that, for what is in progress |
@@ -44,6 +45,8 @@ pub struct Config {
     pub etcd_timeout: Duration,
     /// Seconds until the lock of a dead holder is free, in mode `lock`.
     pub lock_ttl_s: u16,
+    /// Whether mode `lock-early-release` tells each read and write.
+    pub log_steps: bool,
     /// Requests in progress; more are refused.
     pub in_flight_max: usize,
     /// It goes on serving for so long after it is told to stop.
@@ -102,6 +105,7 @@ impl Config {
             request_timeout: environment.milliseconds("REQUEST_TIMEOUT_MS", 5_000),
             etcd_timeout: environment.milliseconds("ETCD_TIMEOUT_MS", 2_000),
             lock_ttl_s: environment.positive("LOCK_TTL_S", 5),
+            log_steps: environment.choice("LOG_STEPS", [("off", false), ("on", true)]),
             in_flight_max: environment.positive("IN_FLIGHT_MAX", 1_024),
             shutdown_delay: environment.milliseconds("SHUTDOWN_DELAY_MS", 0),
             shutdown_grace: environment.milliseconds("SHUTDOWN_GRACE_MS", 30_000),

@@ -8,6 +8,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use squall_host::output::Output;
 use squall_resilient::Deadline;
 
 use crate::error::Undone;
@@ -22,13 +23,23 @@ pub(crate) struct Early {
     store: Arc<Store>,
     /// The original's `globalCounter`.
     shared: AtomicI64,
+    /// Where it tells what was read and written.
+    steps: Option<Output>,
 }
 
 impl Early {
-    pub(crate) fn new(store: Arc<Store>) -> Self {
+    pub(crate) fn new(store: Arc<Store>, steps: Option<Output>) -> Self {
         Self {
             store,
             shared: AtomicI64::new(0),
+            steps,
+        }
+    }
+
+    /// A line that `squall history --draw` knows (docs/src/history.md).
+    fn tell(&self, op: &str, value: i64) {
+        if let Some(out) = &self.steps {
+            out.line(&format!(r#"{{"counter":1,"op":"{op}","value":{value}}}"#));
         }
     }
 
@@ -54,12 +65,14 @@ impl Early {
         // From here on nothing is protected.
         let read = self.store.read(deadline).await.map_err(before)?;
         let value = read.value.ok_or(Undone::Overflow)?;
+        self.tell("read", value);
         self.shared.store(value, Ordering::Relaxed);
         let next = self.shared.load(Ordering::Relaxed).checked_add(1);
         self.shared
             .store(next.ok_or(Undone::Overflow)?, Ordering::Relaxed);
-        let next = self.shared.load(Ordering::Relaxed).to_string();
-        etcd.put(KEY, &next, None, deadline).await?;
+        let next = self.shared.load(Ordering::Relaxed);
+        etcd.put(KEY, &next.to_string(), None, deadline).await?;
+        self.tell("wrote", next);
         Ok(self.shared.load(Ordering::Relaxed))
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use squall_host::output::Output;
 use squall_resilient::{Deadline, Random};
 
 use crate::cas;
@@ -29,10 +30,14 @@ impl Increments {
         config: &Config,
         store: &Arc<Store>,
         random: Random,
+        out: &Output,
     ) -> (Self, Option<Worker>) {
         let queue = Queue::default();
         match config.mode {
-            Mode::LockEarlyRelease => (Self::Early(Early::new(store.clone())), None),
+            Mode::LockEarlyRelease => {
+                let steps = config.log_steps.then(|| out.clone());
+                (Self::Early(Early::new(store.clone(), steps)), None)
+            }
             Mode::Cas => {
                 let random = Box::new(Mutex::new(random));
                 (Self::Cas(store.clone(), random), None)

@@ -78,7 +78,7 @@ pub async fn run(config: Config, host: Host, shutdown: Shutdown) -> Result<(), L
         metrics.clone(),
     );
     let store = Arc::new(store);
-    let (increments, worker) = Increments::new(&config, &store, random);
+    let (increments, worker) = Increments::new(&config, &store, random, &host.out);
     let (stop, stopped) = Shutdown::new();
     let mut tasks = JoinSet::new(); // ends with this function
     if let Some(worker) = worker {

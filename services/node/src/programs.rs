@@ -33,6 +33,7 @@ pub fn programs() -> BTreeMap<&'static str, Program> {
                     REQUEST_TIMEOUT_MS         no answer is later (5000)\n\
                     ETCD_TIMEOUT_MS            for a call to etcd, over all members (2000)\n\
                     LOCK_TTL_S                 until the lock of a dead holder is free, in mode lock (5)\n\
+                    LOG_STEPS                  on: mode lock-early-release tells each read and write (off)\n\
                     IN_FLIGHT_MAX              requests in progress; more get 503 at once (1024)\n\
                     SHUTDOWN_DELAY_MS          serves on for so long after SIGTERM (0)\n\
                     SHUTDOWN_GRACE_MS          after that, for what is in progress (30000)\n\
