@@ -18,11 +18,13 @@ use crate::config::Config;
 use crate::error::Undone;
 use crate::increment::Increments;
 use crate::metrics::Metrics;
+use crate::reads::Reads;
 use crate::store::Store;
 
 pub(crate) struct App {
     pub(crate) config: Config,
     pub(crate) store: Arc<Store>,
+    pub(crate) reads: Arc<Reads>,
     pub(crate) increments: Increments,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) shed: Shed,
@@ -65,9 +67,9 @@ async fn health(State(app): State<Arc<App>>) -> Response {
     };
     let deadline = deadline.at_most(app.config.etcd_timeout);
     let (read, members) =
-        futures::future::join(app.store.read(deadline), app.store.etcd.members(deadline)).await;
+        futures::future::join(app.reads.read(deadline), app.reads.members(deadline)).await;
     match (read, members) {
-        (Ok(_), Ok(members)) => app.told(&format!("etcd members = {}", members.members().len())),
+        (Some(_), Ok(members)) => app.told(&format!("etcd members = {members}")),
         _ => failed("Error, Etcd is not ready or not accessible"),
     }
 }
@@ -78,10 +80,10 @@ async fn fetch(State(app): State<Arc<App>>) -> Response {
         Err(refusal) => return refusal,
     };
     let read = match app.config.fetch_serializable {
-        true => app.store.read_stale(deadline).await,
-        false => app.store.read(deadline).await,
+        true => app.store.read_stale(deadline).await.ok(),
+        false => app.reads.read(deadline).await,
     };
-    match read.ok().and_then(|known| known.value) {
+    match read.and_then(|known| known.value) {
         Some(value) => app.told(&format!("count value = {value}")),
         None => failed("Error happened fetching key"),
     }

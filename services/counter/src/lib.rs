@@ -10,6 +10,7 @@
 //! | `worker`, `queue` | modes `coalesced` and `lock`: one transaction at a time, for all that wait or for one |
 //! | `lock`, `mutex` | etcd's mutex, held over the write |
 //! | `early` | mode `lock-early-release`: the original's, which loses increments |
+//! | `reads` | linearizable reads that are shared by all who wait |
 //! | `metrics` | what is counted |
 //!
 //! Deliberately absent: more than one counter.
@@ -24,6 +25,7 @@ mod lock;
 mod metrics;
 mod mutex;
 mod queue;
+mod reads;
 mod store;
 mod value;
 mod worker;
@@ -41,6 +43,7 @@ pub use config::Config;
 
 use crate::increment::Increments;
 use crate::metrics::Metrics;
+use crate::reads::Reads;
 use crate::store::Store;
 
 /// Reads flags and environment; see [`Config`].
@@ -86,6 +89,7 @@ pub async fn run(config: Config, host: Host, shutdown: Shutdown) -> Result<(), L
     }
     let router = api::router(api::App {
         config,
+        reads: Reads::new(store.clone()),
         store: store.clone(),
         increments,
         metrics,

@@ -448,3 +448,28 @@ async fn a_refusal_for_good_is_told_with_its_reason() {
         "{status} {why}"
     );
 }
+
+#[tokio::test]
+async fn a_read_that_is_shared_began_after_each_reader_had_come() {
+    let gate = Arc::new(Semaphore::new(0));
+    let held = gate.clone();
+    let etcd = Scripted::new(move |call| match call.what {
+        "read" => Fault::GateAfter(held.clone()),
+        _ => Fault::None,
+    });
+    let service = Service::start(&etcd, "coalesced", &[]).await;
+    let later = async {
+        until(async || etcd.seen("read") == 1).await;
+        // The first read has its answer. Whoever comes now must not be told that.
+        etcd.data(|data| data.put(b"key", b"7", 0, data.revision));
+        let opening = async {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            gate.add_permits(9);
+        };
+        tokio::join!(join_all((0..4).map(|_| service.get("/fetch"))), opening).0
+    };
+    let (first, others) = tokio::join!(service.get("/fetch"), later);
+    assert_eq!(value(&first), 0);
+    assert!(others.iter().all(|answer| value(answer) == 7), "{others:?}");
+    assert!(etcd.seen("read") < 5, "{}", etcd.seen("read"));
+}
