@@ -66,10 +66,9 @@ async fn health(State(app): State<Arc<App>>) -> Response {
         Err(refusal) => return refusal,
     };
     let deadline = deadline.at_most(app.config.etcd_timeout);
-    let (read, members) =
-        futures::future::join(app.reads.read(deadline), app.reads.members(deadline)).await;
-    match (read, members) {
-        (Some(_), Ok(members)) => app.told(&format!("etcd members = {members}")),
+    let quorum = app.reads.is_there_a_quorum(deadline);
+    match futures::future::join(quorum, app.reads.members(deadline)).await {
+        (true, Ok(members)) => app.told(&format!("etcd members = {members}")),
         _ => failed("Error, Etcd is not ready or not accessible"),
     }
 }

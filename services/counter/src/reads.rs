@@ -17,6 +17,10 @@ use crate::store::{Known, Store};
 /// For how long the number of members is taken as it was. Members come and go by an operator's hand.
 const MEMBERS_FRESH: Duration = Duration::from_secs(1);
 
+/// For how long a read that went well proves that there is a quorum. Whoever is asked "are you healthy" can
+/// only tell of the past; this is far less than between two probes.
+const QUORUM_FRESH: Duration = Duration::from_millis(100);
+
 /// What a reader is told; `None` when it could not be read.
 type Told = oneshot::Sender<Option<Known>>;
 
@@ -30,6 +34,8 @@ pub(crate) struct Reads {
 #[derive(Default)]
 struct Waiting {
     is_reading: bool,
+    /// When the last read began that went well.
+    went_well: Option<Instant>,
     readers: Vec<Told>,
 }
 
@@ -60,6 +66,13 @@ impl Reads {
         }
     }
 
+    /// Whether there is a quorum, by a read that began just now or begins now.
+    pub(crate) async fn is_there_a_quorum(self: &Arc<Self>, deadline: Deadline) -> bool {
+        let last = self.waiting().went_well;
+        last.is_some_and(|last| last.elapsed() < QUORUM_FRESH)
+            || self.read(deadline).await.is_some()
+    }
+
     /// How many members etcd has, by what one of them said lately.
     pub(crate) async fn members(&self, deadline: Deadline) -> Result<usize, Error> {
         let last = *self.lately();
@@ -84,8 +97,10 @@ impl Reads {
             if readers.is_empty() {
                 return;
             }
+            let began = Instant::now();
             let deadline = Deadline::after(self.store.etcd_timeout);
             let known = self.store.read(deadline).await.ok();
+            self.waiting().went_well = known.map(|_| began);
             for reader in readers {
                 let _ = reader.send(known); // it may have left
             }

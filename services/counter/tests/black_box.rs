@@ -363,6 +363,11 @@ async fn without_a_quorum_it_is_not_healthy_and_lives() {
         assert_eq!(service.get("/fetch").await, (500, why.to_owned()));
         assert_eq!(service.get("/livez").await.0, 200);
         assert_eq!(service.get("/static").await.0, 200);
+        // Health follows the quorum there and back.
+        etcd.script(|_| Fault::None);
+        until(async || service.get("/healthz").await.0 == 200).await;
+        etcd.script(|_| Fault::Before(no_leader()));
+        until(async || service.get("/healthz").await.0 == 500).await;
     }
 }
 

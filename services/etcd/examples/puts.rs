@@ -10,6 +10,9 @@ use squall_host::Host;
 use squall_resilient::Deadline;
 use tokio::time::Instant;
 
+/// For one put, on a disk that stalls.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -19,12 +22,16 @@ async fn main() -> ExitCode {
     };
     let net = Host::real().net;
     let each = count / connections;
+    let limits = Limits {
+        try_timeout: PATIENCE,
+        ..Limits::default()
+    };
     let began = Instant::now();
     let puts = (0..connections).map(|_| {
-        let etcd = Etcd::new(net.clone(), &endpoints, Limits::default());
+        let etcd = Etcd::new(net.clone(), &endpoints, limits);
         async move {
             for n in 0..each {
-                let deadline = Deadline::after(Duration::from_secs(10));
+                let deadline = Deadline::after(PATIENCE);
                 etcd.put("puts", &n.to_string(), None, deadline).await?;
             }
             Ok::<(), squall_etcd::Error>(())
