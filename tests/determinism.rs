@@ -3,7 +3,7 @@
 //! One scenario is a short one with everything that draws from the seed: loss, jitter, a killed
 //! container, health checks, random ports. Another has a control plane, names that it draws,
 //! virtual addresses and replication. A third draws what its clients send, and has faults of HTTP, retries with
-//! jitter, and a log.
+//! jitter, and a log. A fourth has HTTP/2, streams, elections, and Raft's own generator.
 #![allow(clippy::unwrap_used)]
 
 use std::process::Command;
@@ -14,10 +14,11 @@ use squall_tests::{plan, play};
 const OTHER: &str = "SQUALL_TEST_OTHER_PROCESS";
 
 /// What is played, and with how many seeds: systems of Compose, and one of Kubernetes.
-const PLAYED: [(&str, u64); 3] = [
+const PLAYED: [(&str, u64); 4] = [
     ("tests/determinism.yaml", 100),
     ("scenarios/postgres-k8s/demo-failover.yaml", 5),
     ("scenarios/splitdim/answers-lost.yaml", 2),
+    ("scenarios/ha-counter/power-off-etcd-leader.yaml", 2),
 ];
 
 /// The trace's hash and the number of events, for each seed.

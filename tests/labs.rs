@@ -55,8 +55,13 @@ fn every_scenario_of_splitdim_ends_as_it_says() {
 }
 
 #[test]
+fn every_scenario_of_the_counter_ends_as_it_says() {
+    end_as_they_say("ha-counter");
+}
+
+#[test]
 fn every_lab_is_looked_at() {
-    let looked_at = ["postgres-compose", "postgres-k8s", "splitdim"];
+    let looked_at = ["postgres-compose", "postgres-k8s", "splitdim", "ha-counter"];
     let folder = |path: &PathBuf| path.parent().unwrap().file_name().unwrap().to_owned();
     for lab in scenarios().iter().map(folder) {
         assert!(looked_at.iter().any(|known| *known == lab), "{lab:?}");
