@@ -293,6 +293,25 @@ async fn a_start_while_it_is_being_stopped_comes_after_its_end() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_start_while_it_is_being_stopped_outlasts_the_grace_period() {
+    let (compose, fake) = system(&services(&[("deaf", ", stop_grace_period: 3s")]));
+    compose.up().await.unwrap();
+    fake.history();
+    let start = async {
+        sleep_ms(1_000).await;
+        compose.start("deaf").await
+    };
+    let (stopped, started) = futures::future::join(compose.stop("deaf"), start).await;
+    assert_eq!((stopped, started), (Ok(()), Ok(())));
+    sleep_ms(100).await;
+    assert_eq!(phase(&compose, "deaf"), Phase::Running);
+    assert_eq!(
+        fake.history_of(&["Kill", "start"]),
+        ["3100 Kill deaf", "3150 start deaf"]
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn on_failure_counts_its_restarts() {
     let (compose, fake) = system(&services(&[
         ("a", ", restart: 'on-failure:2'"),

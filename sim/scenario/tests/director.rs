@@ -812,3 +812,25 @@ phases: [{{phase: one, for: 3s, steps: [{{at: 1s, kill: leader, for: 1s}}]}}]
     );
     assert!(fake.state.lock().unwrap().acts.is_empty());
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_a_pause_is_no_matter_for_who_was_killed_meanwhile() {
+    let fake = Arc::new(Fake::new());
+    let record = steps(
+        &fake,
+        "",
+        "      - {at: 1s, pause: a, for: 4s}
+      - {at: 2s, kill: a}
+      - {at: 3s, pause: b, for: 1s}
+      - {at: 6s, kill: b}
+      - {at: 7s, unpause: b}",
+    )
+    .await;
+    // A step that says so is another thing.
+    let undone = record.summary.invariants.iter();
+    let undone: Vec<&str> = undone
+        .filter(|one| one.name == "every-step-is-done")
+        .map(|one| one.detail.as_str())
+        .collect();
+    assert_eq!(undone, ["unpause b: b is not running"]);
+}

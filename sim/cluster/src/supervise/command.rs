@@ -245,7 +245,9 @@ impl Inner {
             return Ok(());
         }
         self.tell(node, "docker stop: the grace period is over, SIGKILL");
-        self.kill(node).await
+        // Not `kill`, which would forget a start that came meanwhile.
+        self.machine.signal(node, Signal::Kill);
+        self.until_down(node, KILL_TIMEOUT).await
     }
 
     async fn start_by_hand(self: &Arc<Self>, node: NodeId) -> Result<(), Error> {

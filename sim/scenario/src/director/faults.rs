@@ -256,7 +256,12 @@ impl<'a> Faults<'a> {
             self.tell_all(&service.value, past, kind, begins, ends);
             let done = self.director.system.act(&service.value, process);
             let what = format!("{command} {}", service.value);
-            doing.push(Box::pin(async move { (what, done.await) }));
+            // Whoever was killed or started anew meanwhile is not frozen any more.
+            let may_be_over = undo && process == Process::Unpause;
+            doing.push(Box::pin(async move {
+                let done = done.await;
+                (what, if may_be_over { Ok(()) } else { done })
+            }));
         }
         doing
     }

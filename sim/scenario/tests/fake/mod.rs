@@ -212,6 +212,9 @@ impl System for Handle {
                         log.line(fake.began.elapsed(), &target, "I lead now");
                     }
                 }
+                Process::Unpause if state.dead.contains_key(&target) => {
+                    return Err(format!("{target} is not running"));
+                }
                 Process::Stop => return Err("it does not want to".to_owned()),
                 _ => {}
             }
