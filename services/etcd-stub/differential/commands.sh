@@ -134,7 +134,7 @@ get a --rev 999
 '
 
 echo "## watch"
-limit=1
+limit=2
 ctl watch a --rev=2
 ctl watch --prefix "" --rev=2
 ctl watch s/1 s/3 --rev=2 --prev-kv
@@ -152,8 +152,8 @@ quiet put v 1
 printf '\nput w5 5\nput w6 6\n\n\n' | etcdctl --endpoints="$first" txn >/dev/null 2>&1
 wait $watching
 cat "$WORK/watched"
-limit=2
-{ printf 'watch w1 --rev 2\n'; sleep 1; } | on=$first at watch -i
+limit=5
+{ printf 'watch w1 --rev 2\n'; sleep 3; } | on=$first at watch -i
 limit=
 
 echo "## compact"

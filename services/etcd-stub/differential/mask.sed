@@ -1,7 +1,7 @@
 # What must differ from one cluster to another: numbers of leases, added members and the like, Raft's terms and
 # indexes, sizes, hashes, times, and with them the width of tables.
 s/\+(-+\+)+/+--+/
-s/\b[0-9a-f]{15,16}\b/ID/g
+s/\b[0-9a-f]{12,16}\b/ID/g
 s/-?\b[0-9]{15,20}\b/NUMBER/g
 s/"(raft_term|raftTerm|raftIndex|raftAppliedIndex|dbSize|dbSizeInUse|hash)":[0-9]+/"\1":N/g
 s/"(RaftTerm|RaftIndex|RaftAppliedIndex|DBSize|DBSizeInUse|Hash)" : [0-9]+/"\1" : N/
