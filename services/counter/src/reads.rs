@@ -1,6 +1,6 @@
 //! Linearizable reads that are shared, and how many members etcd has.
 //!
-//! One read is under way at a time. Whoever comes meanwhile waits for the next one, which serves all who wait:
+//! A few reads are under way at a time. Whoever comes meanwhile waits for the next one, which serves all who wait:
 //! it begins after each of them has come, so each is told a value that was current after its request. A
 //! linearizable read costs etcd a round among its members, whoever asks; so this is what reads under load cost.
 
@@ -21,6 +21,9 @@ const MEMBERS_FRESH: Duration = Duration::from_secs(1);
 /// only tell of the past; this is far less than between two probes.
 const QUORUM_FRESH: Duration = Duration::from_millis(100);
 
+/// Reads that are under way at a time. With one alone, who comes just after it began would wait for two.
+const READS_MAX: usize = 4;
+
 /// What a reader is told; `None` when it could not be read.
 type Told = oneshot::Sender<Option<Known>>;
 
@@ -33,7 +36,8 @@ pub(crate) struct Reads {
 
 #[derive(Default)]
 struct Waiting {
-    is_reading: bool,
+    /// Tasks that read.
+    reading: usize,
     /// When the last read began that went well.
     went_well: Option<Instant>,
     readers: Vec<Told>,
@@ -54,7 +58,9 @@ impl Reads {
         let begins = {
             let mut waiting = self.waiting();
             waiting.readers.push(told);
-            !std::mem::replace(&mut waiting.is_reading, true)
+            let begins = waiting.reading < READS_MAX;
+            waiting.reading += usize::from(begins);
+            begins
         };
         if begins {
             // A task of its own, so that it goes on for the others when this reader leaves.
@@ -91,7 +97,7 @@ impl Reads {
         loop {
             let readers = {
                 let mut waiting = self.waiting();
-                waiting.is_reading = !waiting.readers.is_empty();
+                waiting.reading -= usize::from(waiting.readers.is_empty());
                 std::mem::take(&mut waiting.readers)
             };
             if readers.is_empty() {
