@@ -495,3 +495,20 @@ fn a_port_on_which_nobody_listens() {
         )],
     );
 }
+
+#[test]
+fn a_service_of_one_pod_of_a_stateful_set_has_somebody_behind_it() {
+    let service = |pod: &str| {
+        format!(
+            "apiVersion: v1\nkind: Service\nmetadata: {{name: s}}\nspec:\n  selector: {{statefulset.kubernetes.io/pod-name: {pod}}}\n  ports: [{{port: 80}}]\n---\napiVersion: apps/v1\nkind: StatefulSet\nmetadata: {{name: a}}\nspec:\n  serviceName: s\n  replicas: 2\n  selector: {{matchLabels: {{app: a}}}}\n  template:\n    metadata: {{labels: {{app: a}}}}\n    spec:\n      containers: [{{name: c, image: nginx}}]\n"
+        )
+    };
+    for (pod, is_there) in [("a-0", true), ("a-1", true), ("a-2", false), ("b-0", false)] {
+        let plan = plan_text(&service(pod), &[]).unwrap();
+        let told = plan.warnings.iter().map(ToString::to_string);
+        let told = told
+            .filter(|one| one.contains("no pod has these labels"))
+            .count();
+        assert_eq!(told, usize::from(!is_there), "{pod}: {:?}", plan.warnings);
+    }
+}

@@ -7,7 +7,9 @@ use super::values;
 use crate::kubernetes::notes::Notes;
 use crate::kubernetes::objects::{Object, Typed};
 use crate::kubernetes::place::Place;
-use crate::kubernetes::plan::{Address, Amount, Budget, Leaves, Plan, Service, Target, Workload};
+use crate::kubernetes::plan::{
+    Address, Amount, Budget, Kind, Leaves, Plan, Service, Target, Workload,
+};
 
 /// A PodDisruptionBudget.
 pub(super) fn budget(object: &Object, notes: &mut Notes) -> Option<Budget> {
@@ -116,10 +118,19 @@ fn selected<'a>(
     plan.workloads.iter().filter(move |workload| {
         let labels = &workload.template.labels;
         workload.namespace == namespace
-            && selector
-                .iter()
-                .all(|(key, value)| labels.get(key) == Some(value))
+            && selector.iter().all(|(key, value)| {
+                labels.get(key) == Some(value) || (key == POD_NAME && is_pod_of(workload, value))
+            })
     })
+}
+
+/// The label that a StatefulSet's controller gives each pod.
+const POD_NAME: &str = "statefulset.kubernetes.io/pod-name";
+
+fn is_pod_of(workload: &Workload, name: &str) -> bool {
+    let number = name.strip_prefix(&workload.name);
+    let number = number.and_then(|rest| rest.strip_prefix('-')?.parse::<u32>().ok());
+    matches!(workload.kind, Kind::StatefulSet(_)) && number.is_some_and(|n| n < workload.replicas)
 }
 
 fn check_service(plan: &Plan, service: &Service, place: &Place<'_>, notes: &mut Notes) {
